@@ -1,0 +1,2 @@
+//! The `cartool` command.
+fn main() {}
