@@ -176,6 +176,10 @@ pub struct RawCid<'a> {
 }
 
 impl<'a> RawCid<'a> {
+    /// `bafkqaaa`: identity, no bytes. As an archive's root it stands for "no root".
+    pub const EMPTY: RawCid<'static> =
+        RawCid { bytes: &[0x01, 0x55, 0x00, 0x00], codec: codec::RAW, hash_code: hash_code::IDENTITY, digest_start: 4 };
+
     /// Parses the CID at the front of `bytes` (which may go on behind it).
     ///
     /// # Errors

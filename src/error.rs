@@ -89,8 +89,6 @@ codes! {
     TrailingZeros = "trailing-zeros", Note;
     /// A codec whose links this tool does not read.
     UnknownCodec = "unknown-codec", Note;
-    /// The header has a key beside `roots` and `version`.
-    UnknownHeaderKey = "unknown-header-key", Note;
     /// Well understood, but not as the specification writes it.
     NonCanonical = "non-canonical", Note;
     /// A section uses a CIDv0.

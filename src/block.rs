@@ -1,0 +1,140 @@
+//! Blocks: bytes that match their CID. Nothing above this module handles bytes that do not.
+
+use crate::cid::{Cid, hash_name};
+use crate::error::{Code, Error, ErrorKind};
+use crate::hash::{self, Outcome, Why};
+use std::fmt;
+
+/// Bytes proven to match their CID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    cid: Cid,
+    data: Vec<u8>,
+}
+
+impl Block {
+    /// Hashes `data` and compares: the only way to make a block.
+    ///
+    /// ```
+    /// use cartool::{block::Block, cid::parse_text};
+    /// let cid = parse_text("bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am")?;
+    /// assert!(Block::new(cid, b"hello\n".to_vec()).is_ok());
+    /// assert!(Block::new(cid, b"hullo\n".to_vec()).is_err());
+    /// # Ok::<(), cartool::cid::CidError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`VerifyError`]; "cannot be checked" is kept apart from "does not match".
+    pub fn new(cid: Cid, data: Vec<u8>) -> Result<Block, VerifyError> {
+        match hash::check(cid.hash().code(), cid.hash().digest(), &data) {
+            Outcome::Verified => Ok(Block { cid, data }),
+            outcome => Err(VerifyError::new(outcome, cid.hash().code(), cid.hash().digest(), &data)),
+        }
+    }
+
+    /// The block that an identity CID carries in itself; `None` for any other CID.
+    pub fn from_identity(cid: &Cid) -> Option<Block> {
+        (cid.hash().code() == crate::cid::hash_code::IDENTITY).then(|| Block { cid: *cid, data: cid.hash().digest().to_vec() })
+    }
+
+    /// Its CID.
+    pub fn cid(&self) -> &Cid {
+        &self.cid
+    }
+
+    /// Its bytes.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Its bytes, owned.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+}
+
+/// Why bytes are not a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifyError {
+    /// The bytes hash to something else.
+    DigestMismatch {
+        /// The hash function's code.
+        hash_code: u64,
+        /// What the CID says.
+        expected: Vec<u8>,
+        /// What the bytes give.
+        actual: Vec<u8>,
+    },
+    /// The hash function cannot be computed, proves nothing, or its digest is too short to.
+    UnsupportedHash {
+        /// The hash function's code.
+        hash_code: u64,
+        /// Why.
+        why: Why,
+    },
+}
+
+impl VerifyError {
+    /// What an outcome other than `Verified` means for these bytes.
+    pub fn new(outcome: Outcome, hash_code: u64, digest: &[u8], data: &[u8]) -> VerifyError {
+        match outcome {
+            Outcome::Unverifiable(why) => VerifyError::UnsupportedHash { hash_code, why },
+            _ => {
+                let actual = hash::digest(hash_code, data, digest.len()).unwrap_or_default();
+                VerifyError::DigestMismatch { hash_code, expected: digest.to_vec(), actual }
+            }
+        }
+    }
+
+    /// The code a check reports.
+    pub fn code(&self) -> Code {
+        match self {
+            VerifyError::DigestMismatch { .. } => Code::HashMismatch,
+            VerifyError::UnsupportedHash { .. } => Code::UnsupportedHash,
+        }
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            VerifyError::DigestMismatch { hash_code, expected, actual } => {
+                let name = hash_name(*hash_code);
+                write!(f, "the bytes do not match their CID: expected {name} {}, found {}", Hex(expected), Hex(actual))
+            }
+            VerifyError::UnsupportedHash { hash_code, why } => {
+                let name = hash_name(*hash_code);
+                match why {
+                    Why::Insecure => write!(f, "cannot be verified: {name} is no security hash, a match proves nothing"),
+                    Why::DigestTooShort => write!(f, "cannot be verified: its {name} digest has fewer than 20 bytes"),
+                    _ => write!(f, "cannot be verified: hash function {name} is not supported"),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for VerifyError {}
+
+impl From<VerifyError> for Error {
+    fn from(error: VerifyError) -> Error {
+        let kind = match error {
+            VerifyError::DigestMismatch { .. } => ErrorKind::Format(Code::HashMismatch),
+            VerifyError::UnsupportedHash { .. } => ErrorKind::Unsupported(Code::UnsupportedHash),
+        };
+        Error::new(kind, error.to_string())
+    }
+}
+
+/// Bytes as lower-case hexadecimal, at most 64 of them.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(64).try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        if self.0.is_empty() {
+            f.write_str("nothing")?;
+        }
+        f.write_str(if self.0.len() > 64 { "…" } else { "" })
+    }
+}

@@ -1,0 +1,649 @@
+//! Cuts a stream into batches of sections.
+//!
+//! A [`Batch`] is one buffer with many sections in it: nothing is allocated a block, and the sections of a batch can be
+//! hashed together. The [`Framer`] walks past every fault it can: a section whose CID is broken still says where the
+//! next one starts. It stops only where the bytes no longer tell.
+
+use super::carv2::{Carv2Header, PRAGMA};
+use super::header::Header;
+use super::section::{self, HeadError};
+use super::sniff;
+use crate::cid::RawCid;
+use crate::error::{Code, Error, Finding, Result};
+use crate::limits::Limits;
+use crate::offset::{FileOffset, PayloadOffset};
+use crate::varint::{self, VarintError};
+use std::io::{Read, Seek};
+
+/// Bytes a batch asks for unless a single section is longer.
+const BATCH_LEN: usize = 2 << 20;
+/// Sections longer than this are never held whole: see [`Batch::huge`].
+pub const IN_MEMORY_MAX: u64 = 16 << 20;
+
+/// What zeros behind the last section mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TrailingZeros {
+    /// A zero-length section, which is an error.
+    #[default]
+    Reject,
+    /// Padding, as Filecoin pieces have it; only zeros may follow.
+    Allow,
+}
+
+/// Where one section stands inside its batch.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    cid: u32,
+    /// End of what is held: the whole section, or its head when only heads are read.
+    end: u32,
+    data_len: u64,
+}
+
+/// The head of a section: what [`Framer::next_heads`] gives.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadRef<'a> {
+    /// Where its length varint stands in the file.
+    pub at: FileOffset,
+    /// Bytes of length varint and CID.
+    pub head_len: u32,
+    /// The CID it claims.
+    pub cid: RawCid<'a>,
+    /// Bytes of data behind it.
+    pub data_len: u64,
+}
+
+/// A section as it stands in the archive: a CID and the bytes claimed for it, not yet hashed.
+#[derive(Debug, Clone, Copy)]
+pub struct SectionRef<'a> {
+    /// Where its length varint stands in the file.
+    pub at: FileOffset,
+    /// Bytes of length varint and CID.
+    pub head_len: u32,
+    /// The CID it claims.
+    pub cid: RawCid<'a>,
+    /// The bytes claimed for that CID.
+    pub data: &'a [u8],
+}
+
+/// A section too long to hold: its data follows in pieces, by [`Framer::read_huge`].
+#[derive(Debug, Clone)]
+pub struct Huge {
+    /// Where its length varint stands in the file.
+    pub at: FileOffset,
+    /// The CID it claims, as bytes.
+    pub cid: Vec<u8>,
+    /// Bytes of length varint and CID.
+    pub head_len: u32,
+    /// Bytes of data to come.
+    pub data_len: u64,
+}
+
+/// A buffer and the sections found in it.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    filled: usize,
+    base: FileOffset,
+    spans: Vec<Span>,
+    /// What was wrong between the sections, by place.
+    pub findings: Vec<Finding>,
+    /// Set when the batch holds no sections but the head of one that is too long to hold.
+    pub huge: Option<Huge>,
+}
+
+impl Batch {
+    /// The sections, in file order.
+    pub fn sections(&self) -> impl ExactSizeIterator<Item = SectionRef<'_>> + '_ {
+        self.spans.iter().map(|span| {
+            let bytes = self.bytes.get(span.cid as usize..span.end as usize).unwrap_or_default();
+            // The framer parsed it already; the fallback cannot be reached.
+            let cid = RawCid::parse_prefix(bytes).unwrap_or(RawCid::EMPTY);
+            let head_len = (span.cid - span.start).saturating_add(cid.bytes().len() as u32);
+            let data = bytes.get(cid.bytes().len()..).unwrap_or_default();
+            SectionRef { at: self.base.plus(u64::from(span.start)), head_len, cid, data }
+        })
+    }
+
+    /// The heads of the sections, in file order.
+    pub fn heads(&self) -> impl Iterator<Item = HeadRef<'_>> + '_ {
+        self.sections().zip(&self.spans).map(|(section, span)| HeadRef {
+            at: section.at,
+            head_len: section.head_len,
+            cid: section.cid,
+            data_len: span.data_len,
+        })
+    }
+
+    /// How far in the file this batch reaches.
+    pub fn end(&self) -> FileOffset {
+        self.base.plus(self.spans.last().map_or(0, |s| u64::from(s.end)))
+    }
+
+    fn clear(&mut self, base: FileOffset) {
+        self.filled = 0;
+        self.base = base;
+        self.spans.clear();
+        self.findings.clear();
+        self.huge = None;
+    }
+
+    fn held(&self, from: usize) -> &[u8] {
+        self.bytes.get(from..self.filled).unwrap_or_default()
+    }
+}
+
+/// Reads a CAR file of either version front to back.
+#[derive(Debug)]
+pub struct Framer<R> {
+    input: R,
+    limits: Limits,
+    trailing_zeros: TrailingZeros,
+    header: Header,
+    carv2: Option<Carv2Header>,
+    opening: Vec<Finding>,
+    payload_start: FileOffset,
+    payload_end: Option<u64>,
+    /// The file was seen to be shorter than its payload when its length was looked at.
+    payload_cut_known: bool,
+    /// File offset of the first byte of `carry`.
+    at: u64,
+    carry: Vec<u8>,
+    /// Bytes to pass over before the next section.
+    skip: u64,
+    huge_left: u64,
+    zeros_from: Option<u64>,
+    input_ended: bool,
+    done: bool,
+    /// Set while only heads are read: where the sections end, by the file's length.
+    heads_end: Option<u64>,
+}
+
+impl<R: Read> Framer<R> {
+    /// Reads the header (and a CARv2's pragma and header). `file_len` is checked against when known.
+    ///
+    /// # Errors
+    /// What makes the file no CAR at all; [`Code::NotACar`] says what it is instead.
+    pub fn open(input: R, file_len: Option<u64>, limits: Limits, trailing_zeros: TrailingZeros) -> Result<Framer<R>> {
+        let mut opener = Opener { input, at: 0, seen: Vec::new(), limits };
+        let opened = opener.open(file_len);
+        let Opener { input, at, seen, .. } = opener;
+        match opened {
+            Ok(Opened { header, carv2, opening, payload_start, payload_end }) => Ok(Framer {
+                input,
+                limits,
+                trailing_zeros,
+                header,
+                carv2,
+                opening,
+                payload_start,
+                payload_end,
+                payload_cut_known: matches!((payload_end, file_len), (Some(end), Some(len)) if end > len),
+                at,
+                carry: Vec::new(),
+                skip: 0,
+                huge_left: 0,
+                zeros_from: None,
+                input_ended: false,
+                done: false,
+                heads_end: None,
+            }),
+            Err(error) if error.code().is_some() && !seen.starts_with(&PRAGMA) => match sniff::not_a_car(&seen) {
+                Some(guess) => Err(Error::format(Code::NotACar, FileOffset(0), format!("not a CAR file: {guess}"))),
+                None => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The CARv1 header; in a CARv2 that of the payload.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The CARv2 header, if the file is one.
+    pub fn carv2(&self) -> Option<&Carv2Header> {
+        self.carv2.as_ref()
+    }
+
+    /// Where the CARv1 payload starts in the file; indexes count from here.
+    pub fn payload_start(&self) -> FileOffset {
+        self.payload_start
+    }
+
+    /// A file offset as an index writes it.
+    pub fn payload_offset(&self, at: FileOffset) -> PayloadOffset {
+        PayloadOffset(at.0.saturating_sub(self.payload_start.0))
+    }
+
+    /// What was remarkable about the headers.
+    pub fn take_opening_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.opening)
+    }
+
+    /// Fills `batch` with the next sections. `false` when there are none left; the batch may hold findings even then.
+    ///
+    /// # Errors
+    /// Only when the input cannot be read. Faults of the archive are in [`Batch::findings`].
+    pub fn next_batch(&mut self, batch: &mut Batch) -> Result<bool> {
+        self.pass_over()?;
+        self.next_window(batch, BATCH_LEN)
+    }
+
+    /// The next sections, with at least `window` bytes in hand.
+    fn next_window(&mut self, batch: &mut Batch, window: usize) -> Result<bool> {
+        batch.clear(FileOffset(self.at));
+        if self.done {
+            return Ok(false);
+        }
+        let carried = self.carry.len();
+        if batch.bytes.len() < window.max(carried) {
+            batch.bytes.resize(window.max(carried), 0);
+        }
+        if let Some(front) = batch.bytes.get_mut(..carried) {
+            front.copy_from_slice(&self.carry);
+        }
+        batch.filled = carried;
+        self.carry.clear();
+        let mut cursor = 0;
+        let mut wanted = window;
+        loop {
+            self.fill(batch, wanted)?;
+            let need = self.parse(batch, &mut cursor);
+            if self.done || self.skip > 0 || !batch.spans.is_empty() || batch.huge.is_some() {
+                break;
+            }
+            match need {
+                // Grown by what arrives, at most a batch at a time, never by what is declared.
+                Some(need) => wanted = wanted.max(need.min(batch.filled.saturating_add(BATCH_LEN))),
+                None => break,
+            }
+        }
+        if let Some(rest) = batch.bytes.get(cursor..batch.filled) {
+            let passed = self.skip.min(rest.len() as u64) as usize;
+            self.skip = self.skip.saturating_sub(passed as u64);
+            self.carry.extend_from_slice(rest.get(passed..).unwrap_or_default());
+            cursor = cursor.saturating_add(passed);
+        }
+        self.at = self.at.saturating_add(cursor as u64);
+        if self.at_end(0) && self.carry.is_empty() && self.skip == 0 && batch.huge.is_none() {
+            self.end_of_payload(batch);
+        }
+        Ok(!batch.spans.is_empty() || batch.huge.is_some() || !self.done)
+    }
+
+    /// Whether no byte follows the `held` ones after `self.at`.
+    fn at_end(&self, held: usize) -> bool {
+        self.input_ended || self.payload_end == Some(self.at.saturating_add(held as u64))
+    }
+
+    /// Passes over bytes that belong to no readable section.
+    fn pass_over(&mut self) -> Result<()> {
+        let mut scratch = [0; 16 << 10];
+        while self.skip > 0 && !self.done {
+            if !self.carry.is_empty() {
+                let n = self.skip.min(self.carry.len() as u64);
+                self.carry.drain(..n as usize);
+                self.at = self.at.saturating_add(n);
+                self.skip = self.skip.saturating_sub(n);
+                continue;
+            }
+            let left = self.payload_end.map_or(u64::MAX, |end| end.saturating_sub(self.at));
+            let n = self.skip.min(left).min(scratch.len() as u64) as usize;
+            let got = read_some(&mut self.input, scratch.get_mut(..n).unwrap_or_default())?;
+            if got == 0 {
+                self.input_ended = true;
+                self.skip = 0;
+            }
+            self.at = self.at.saturating_add(got as u64);
+            self.skip = self.skip.saturating_sub(got as u64);
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, batch: &mut Batch, wanted: usize) -> Result<()> {
+        if batch.bytes.len() < wanted {
+            batch.bytes.resize(wanted, 0);
+        }
+        while batch.filled < wanted && !self.at_end(batch.filled) {
+            let left = self.payload_end.map_or(u64::MAX, |end| end.saturating_sub(self.at.saturating_add(batch.filled as u64)));
+            let end = batch.filled.saturating_add(left.min(wanted.saturating_sub(batch.filled) as u64) as usize);
+            let got = read_some(&mut self.input, batch.bytes.get_mut(batch.filled..end).unwrap_or_default())?;
+            self.input_ended |= got == 0;
+            batch.filled = batch.filled.saturating_add(got);
+        }
+        Ok(())
+    }
+
+    /// Takes whole sections from `cursor` on. `Some(n)`: the section at the cursor needs `n` bytes in hand.
+    fn parse(&mut self, batch: &mut Batch, cursor: &mut usize) -> Option<usize> {
+        while *cursor < batch.filled {
+            let start = *cursor;
+            let at = FileOffset(self.at.saturating_add(start as u64));
+            let held = batch.held(start);
+            if held.first() == Some(&0) {
+                self.zeros_from.get_or_insert(at.0);
+                *cursor = start.saturating_add(held.iter().take_while(|b| **b == 0).count());
+                continue;
+            }
+            if let Some(from) = self.zeros_from.take() {
+                let message = format!("{} zero bytes where a section should start, then other bytes", at.0.saturating_sub(from));
+                batch.findings.push(Finding::new(Code::ZeroLengthSection, message).at(FileOffset(from)));
+            }
+            let at_end = self.at_end(batch.filled);
+            match section::head(held, &self.limits) {
+                Ok(head) if head.section_len() <= held.len() as u64 => {
+                    let cid = start.saturating_add(head.varint_len) as u32;
+                    let end = start.saturating_add(head.section_len() as usize);
+                    batch.spans.push(Span { start: start as u32, cid, end: end as u32, data_len: head.data_len });
+                    *cursor = end;
+                }
+                Ok(head) if self.heads_end.is_some_and(|end| head.section_len() <= end.saturating_sub(at.0)) => {
+                    let cid = start.saturating_add(head.varint_len) as u32;
+                    let end = start.saturating_add(head.len()) as u32;
+                    batch.spans.push(Span { start: start as u32, cid, end, data_len: head.data_len });
+                    self.skip = head.section_len();
+                    return None;
+                }
+                Ok(head) if !at_end && head.section_len() > IN_MEMORY_MAX => {
+                    if batch.spans.is_empty() {
+                        self.huge_left = head.data_len;
+                        *cursor = start.saturating_add(head.len());
+                        let cid = head.cid.bytes().to_vec();
+                        batch.huge = Some(Huge { at, cid, head_len: head.len() as u32, data_len: head.data_len });
+                    }
+                    return None;
+                }
+                Ok(head) if !at_end => return Some(start.saturating_add(head.section_len() as usize)),
+                Err(HeadError::NeedMore) if !at_end => return Some(start.saturating_add(section::HEAD_LEN_MAX)),
+                Err(HeadError::Cid { .. }) if !at_end && held.len() < sniff_len() => return Some(start.saturating_add(sniff_len())),
+                Err(HeadError::Cid { section_len, error }) if !sniff::is_gateway_error(held) => {
+                    let concatenated = concatenated_header(held, at);
+                    let message = if concatenated {
+                        "the header of another CAR file where a section should start: archives were joined byte by byte (use merge)".to_owned()
+                    } else {
+                        format!("a section of {section_len} bytes does not start with a CID: {error}")
+                    };
+                    batch.findings.push(Finding::new(Code::BadCid, message).at(at));
+                    self.skip = section_len;
+                    return None;
+                }
+                Err(HeadError::TooLarge { declared, section_len }) => {
+                    let max = self.limits.section_len_max;
+                    let message = format!("a section of {declared} bytes, the limit is {max} (--max-section)");
+                    batch.findings.push(Finding::new(Code::SectionTooLarge, message).at(at));
+                    self.skip = section_len;
+                    return None;
+                }
+                result => {
+                    let finding = lost(result, held);
+                    batch.findings.push(finding.at(at));
+                    self.done = true;
+                    *cursor = batch.filled;
+                }
+            }
+        }
+        None
+    }
+
+    fn end_of_payload(&mut self, batch: &mut Batch) {
+        if let Some(from) = self.zeros_from.take() {
+            let count = self.at.saturating_sub(from);
+            let code = match self.trailing_zeros {
+                TrailingZeros::Allow => Code::TrailingZeros,
+                TrailingZeros::Reject => Code::ZeroLengthSection,
+            };
+            let message = format!("{count} zero bytes follow the last section (--allow-trailing-zeros takes them as padding)");
+            batch.findings.push(Finding::new(code, message).at(FileOffset(from)));
+        }
+        if let Some(end) = self.payload_end.filter(|end| self.at < *end && !self.payload_cut_known) {
+            let message = format!("the payload should end at byte {end}, the file ends at byte {}", self.at);
+            batch.findings.push(Finding::new(Code::BadCarv2Header, message).at(FileOffset(35)));
+        }
+        self.done = true;
+    }
+
+    /// Hands the data of a [`Huge`] section to `sink`, piece by piece. `Some` when the file ends inside it.
+    ///
+    /// # Errors
+    /// When the input cannot be read, or what `sink` returns.
+    pub fn read_huge(&mut self, huge: &Huge, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<Option<Finding>> {
+        let mut buffer = vec![0; 1 << 20];
+        while self.huge_left > 0 {
+            let got = if self.carry.is_empty() {
+                let left = self.payload_end.map_or(u64::MAX, |end| end.saturating_sub(self.at));
+                let n = self.huge_left.min(left).min(buffer.len() as u64) as usize;
+                let got = read_some(&mut self.input, buffer.get_mut(..n).unwrap_or_default())?;
+                sink(buffer.get(..got).unwrap_or_default())?;
+                got
+            } else {
+                let n = self.huge_left.min(self.carry.len() as u64) as usize;
+                sink(self.carry.get(..n).unwrap_or_default())?;
+                self.carry.drain(..n);
+                n
+            };
+            if got == 0 {
+                self.done = true;
+                self.input_ended = true;
+                let message = format!("a block of {} bytes, the file ends {} bytes earlier", huge.data_len, self.huge_left);
+                return Ok(Some(Finding::new(Code::Truncated, message).at(huge.at)));
+            }
+            self.at = self.at.saturating_add(got as u64);
+            self.huge_left = self.huge_left.saturating_sub(got as u64);
+        }
+        Ok(None)
+    }
+
+    /// Gives the input back behind the payload of a CARv2, at the index when there is one; `None` for a CARv1 or when
+    /// the file ends before that. The number is the file offset of the input's next byte.
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    pub fn into_tail(mut self) -> Result<Option<(R, FileOffset)>> {
+        let Some(carv2) = self.carv2 else { return Ok(None) };
+        let target = carv2.index_start().unwrap_or_else(|| carv2.data_end());
+        self.at = self.at.saturating_add(self.carry.len() as u64);
+        self.carry.clear();
+        self.payload_end = None;
+        self.done = false;
+        self.skip = target.saturating_sub(self.at);
+        self.pass_over()?;
+        Ok((!self.input_ended || self.at == target).then_some((self.input, FileOffset(self.at))))
+    }
+}
+
+impl<R: Read + Seek> Framer<R> {
+    /// As [`Framer::next_batch`], but long sections are passed over by seeking: only [`Batch::heads`] is of use.
+    /// `file_len` bounds what may be passed over, so that a section cut short is found all the same.
+    ///
+    /// # Errors
+    /// When the input cannot be read.
+    pub fn next_heads(&mut self, batch: &mut Batch, file_len: u64) -> Result<bool> {
+        // Long sections: read little more than a head. Short ones: read many at once.
+        let window = if self.skip > 16 << 10 { section::HEAD_LEN_MAX * 2 } else { 256 << 10 };
+        let held = self.skip.min(self.carry.len() as u64);
+        self.carry.drain(..held as usize);
+        let ahead = self.skip.saturating_sub(held);
+        let ahead = i64::try_from(ahead).map_err(|_| Error::usage("a section longer than any file"))?;
+        self.input.seek_relative(ahead).map_err(|e| Error::io(e, "cannot seek"))?;
+        self.at = self.at.saturating_add(self.skip);
+        self.skip = 0;
+        self.heads_end = Some(self.payload_end.map_or(file_len, |end| end.min(file_len)));
+        self.next_window(batch, window)
+    }
+}
+
+/// Enough bytes to recognise a gateway's error text.
+const fn sniff_len() -> usize {
+    64
+}
+
+/// Whether the section here is in truth the header of a second CAR file.
+fn concatenated_header(held: &[u8], at: FileOffset) -> bool {
+    let Ok((len, start)) = varint::read(held) else { return false };
+    let map = held.get(start..).and_then(|rest| rest.get(..len as usize));
+    held.starts_with(&PRAGMA) || map.is_some_and(|map| Header::parse(map.to_vec(), at).is_ok())
+}
+
+/// The finding for bytes after which no section can be found.
+fn lost(result: std::result::Result<section::Head<'_>, HeadError>, held: &[u8]) -> Finding {
+    let left = held.len();
+    match result {
+        Ok(head) => {
+            let message = format!("a section of {} bytes, {left} are left in the file", head.section_len());
+            Finding::new(Code::Truncated, message).cid(head.cid.to_cid())
+        }
+        Err(HeadError::Varint(VarintError::Truncated) | HeadError::NeedMore) => {
+            Finding::new(Code::Truncated, format!("the file ends {left} bytes into a section, inside its length or CID"))
+        }
+        Err(HeadError::Varint(error)) => Finding::new(Code::BadVarint, format!("no section can be found from here on: {error}")),
+        Err(_) => {
+            let text = String::from_utf8_lossy(held.get(..held.len().min(200)).unwrap_or_default()).trim().to_owned();
+            Finding::new(Code::GatewayErrorText, format!("the gateway wrote an error instead of the next section: {text}"))
+        }
+    }
+}
+
+/// One read, again when a signal interrupted it.
+fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    if buffer.is_empty() {
+        return Ok(0);
+    }
+    loop {
+        match input.read(buffer) {
+            // A real EINTR carries its number; one without is a reader that was told to stop.
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted && e.raw_os_error().is_some() => {}
+            Err(e) => return Err(Error::io(e, "cannot read")),
+            Ok(n) => return Ok(n),
+        }
+    }
+}
+
+struct Opened {
+    header: Header,
+    carv2: Option<Carv2Header>,
+    opening: Vec<Finding>,
+    payload_start: FileOffset,
+    payload_end: Option<u64>,
+}
+
+/// Reads what stands before the first section.
+struct Opener<R> {
+    input: R,
+    at: u64,
+    /// The file's first bytes, to say what it is if it is no CAR.
+    seen: Vec<u8>,
+    limits: Limits,
+}
+
+impl<R: Read> Opener<R> {
+    /// Up to `len` bytes; fewer only at the end of the input. The buffer grows with the bytes that arrive.
+    fn take(&mut self, len: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut piece = [0; 4096];
+        while (bytes.len() as u64) < len {
+            let n = len.saturating_sub(bytes.len() as u64).min(piece.len() as u64) as usize;
+            let got = read_some(&mut self.input, piece.get_mut(..n).unwrap_or_default())?;
+            if got == 0 {
+                break;
+            }
+            bytes.extend_from_slice(piece.get(..got).unwrap_or_default());
+            self.at = self.at.saturating_add(got as u64);
+        }
+        if self.seen.len() < 1024 {
+            self.seen.extend_from_slice(bytes.get(..bytes.len().min(1024)).unwrap_or(&bytes));
+        }
+        Ok(bytes)
+    }
+
+    fn open(&mut self, file_len: Option<u64>) -> Result<Opened> {
+        let mut front = self.varint_bytes()?;
+        let mut carv2 = None;
+        let mut opening = Vec::new();
+        if front == PRAGMA.get(..1).unwrap_or_default() {
+            front.extend(self.take(PRAGMA.len() as u64 - 1)?);
+            if front == PRAGMA {
+                let header = self.carv2_header(file_len, &mut opening)?;
+                front = self.varint_bytes_before(header.data_end())?;
+                carv2 = Some(header);
+            }
+        }
+        let payload_start = carv2.map_or(FileOffset(0), |c| FileOffset(c.data_offset));
+        let payload_end = carv2.map(|c| c.data_end());
+        let result = self.header(&front, payload_start, payload_end);
+        if result.is_err() {
+            // A little more of the file tells an HTML page from a broken header.
+            self.take(1024)?;
+        }
+        let header = result?;
+        if !header.is_canonical() {
+            let message = "the header's keys are not in DAG-CBOR order (roots, version)";
+            opening.push(Finding::new(Code::NonCanonical, message).at(payload_start));
+        }
+        Ok(Opened { header, carv2, opening, payload_start, payload_end })
+    }
+
+    fn varint_bytes_before(&mut self, end: u64) -> Result<Vec<u8>> {
+        if self.at >= end { Ok(Vec::new()) } else { self.varint_bytes() }
+    }
+
+    /// The bytes of one varint, finished or not.
+    fn varint_bytes(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        while bytes.len() < varint::LEN_MAX {
+            let next = self.take(1)?;
+            bytes.extend(&next);
+            if next.first().is_none_or(|b| b & 0x80 == 0) {
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn carv2_header(&mut self, file_len: Option<u64>, opening: &mut Vec<Finding>) -> Result<Carv2Header> {
+        let bytes = self.take(40)?;
+        let Ok(fixed) = <&[u8; 40]>::try_from(bytes.as_slice()) else {
+            let message = format!("a CARv2 header of 40 bytes, the file has {} of them", bytes.len());
+            return Err(Error::format(Code::Truncated, FileOffset(11), message));
+        };
+        let header = Carv2Header::parse(fixed);
+        opening.extend(header.check(file_len)?);
+        let mut left = header.data_offset.saturating_sub(self.at);
+        while left > 0 {
+            let got = self.take(left.min(64 << 10))?.len() as u64;
+            if got == 0 {
+                let message = format!("the payload starts at byte {}, the file has {} bytes", header.data_offset, self.at);
+                return Err(Error::format(Code::BadCarv2Header, FileOffset(27), message));
+            }
+            left = left.saturating_sub(got);
+        }
+        Ok(header)
+    }
+
+    /// The CARv1 header whose first bytes are `front`: its length varint, or the eleven bytes that were no pragma.
+    fn header(&mut self, front: &[u8], start: FileOffset, end: Option<u64>) -> Result<Header> {
+        let (len, varint_len) = match varint::read(front) {
+            Ok(read) => read,
+            Err(VarintError::Truncated) => {
+                let message = format!("the file ends after {} bytes, inside the header's length", front.len());
+                return Err(Error::format(Code::Truncated, start, message));
+            }
+            Err(error) => return Err(Error::format(Code::BadVarint, start, format!("the header's length: {error}"))),
+        };
+        if len == 0 {
+            return Err(Error::format(Code::BadHeader, start, "a header of 0 bytes, expected a map of roots and version"));
+        }
+        if len > self.limits.header_len_max {
+            let message = format!("a header of {len} bytes, the limit is {} (--max-header)", self.limits.header_len_max);
+            return Err(Error::format(Code::HeaderTooLarge, start, message));
+        }
+        let mut cbor = front.get(varint_len..).unwrap_or_default().to_vec();
+        let left = end.map_or(u64::MAX, |end| end.saturating_sub(self.at));
+        cbor.extend(self.take(len.saturating_sub(cbor.len() as u64).min(left))?);
+        if (cbor.len() as u64) < len {
+            let message = format!("a header of {len} bytes, {} are there", cbor.len());
+            return Err(Error::format(Code::Truncated, start, message));
+        }
+        Header::parse(cbor, start.plus(varint_len as u64))
+    }
+}

@@ -1,0 +1,18 @@
+//! CAR bytes to values and back. Pure: slices, [`Read`](std::io::Read) and [`Write`](std::io::Write) only.
+//!
+//! Nothing here hashes: what comes out is what the archive claims. [`block`](crate::block) proves it.
+
+pub mod carv2;
+pub mod framer;
+pub mod header;
+pub mod index;
+pub mod reader;
+pub mod section;
+pub mod sniff;
+pub mod writer;
+
+pub use carv2::Carv2Header;
+pub use framer::{Batch, Framer, HeadRef, Huge, SectionRef, TrailingZeros};
+pub use header::Header;
+pub use reader::{Reader, Section};
+pub use writer::Writer;

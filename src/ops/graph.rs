@@ -1,0 +1,296 @@
+//! What links to what, small enough for millions of blocks: about 55 bytes a block, plus the links of inner nodes.
+//!
+//! Blocks arrive in any order and are gone after they were looked at, so that a stream can be checked as well as a
+//! file. A node is a multihash; the codec is part of the link, because it decides which links are followed.
+
+use crate::cid::{RawCid, codec};
+use crate::store::{Key, Keyer};
+use crate::varint;
+use hashbrown::HashTable;
+use std::collections::HashMap;
+
+/// How a block's links are read. Blocks of one multihash may be linked under several codecs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Class {
+    /// No links by definition, or a codec whose links nobody here reads.
+    Leaf,
+    DagPb,
+    DagCbor,
+    DagJson,
+}
+
+impl Class {
+    pub(crate) fn of(codec: u64) -> Class {
+        match codec {
+            codec::DAG_PB => Class::DagPb,
+            codec::DAG_CBOR => Class::DagCbor,
+            codec::DAG_JSON => Class::DagJson,
+            _ => Class::Leaf,
+        }
+    }
+
+    fn from_byte(byte: u8) -> Class {
+        match byte {
+            1 => Class::DagPb,
+            2 => Class::DagCbor,
+            3 => Class::DagJson,
+            _ => Class::Leaf,
+        }
+    }
+}
+
+/// A node of the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NodeId(pub(crate) u32);
+
+const ABSENT: u64 = 1 << 63;
+const NO_LINKS: u64 = u64::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    key: Key,
+    /// File offset of the first section; with the top bit set, where the CID stands in `wanted` instead.
+    place: u64,
+    /// Where the node's links stand in `links`, as read under `class`.
+    links: u64,
+    class: Class,
+}
+
+/// One link as it is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link<'g> {
+    pub(crate) target: NodeId,
+    pub(crate) class: Class,
+    /// What the link adds to a UnixFS path; empty for chunks and inner HAMT shards.
+    pub(crate) segment: &'g [u8],
+}
+
+/// A place in a node's list of links.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkCursor {
+    at: u64,
+    left: u64,
+}
+
+/// All blocks seen and all links between them.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    keyer: Keyer,
+    table: HashTable<u32>,
+    nodes: Vec<Node>,
+    /// Per list: CID length and CID of the owner, count, then target, class, segment length and segment of each link.
+    links: Vec<u8>,
+    /// CIDs of blocks that are linked and not seen yet: node, length, bytes.
+    wanted: Vec<u8>,
+    wanted_live: usize,
+    /// Links of a node read under a second codec.
+    second: HashMap<(u32, Class), u64>,
+}
+
+impl Graph {
+    pub(crate) fn keyer(&self) -> Keyer {
+        self.keyer
+    }
+
+    pub(crate) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn entry(&mut self, key: Key) -> (u32, bool) {
+        let nodes = &self.nodes;
+        let same = |id: &u32| nodes.get(*id as usize).is_some_and(|node| node.key == key);
+        if let Some(id) = self.table.find(key.tag(), same) {
+            return (*id, false);
+        }
+        let id = self.nodes.len() as u32;
+        self.nodes.push(Node { key, place: ABSENT, links: NO_LINKS, class: Class::Leaf });
+        let nodes = &self.nodes;
+        self.table.insert_unique(key.tag(), id, |id| nodes.get(*id as usize).map_or(0, |node| node.key.tag()));
+        (id, true)
+    }
+
+    /// Notes that the block is there. `false` when it was there already.
+    pub(crate) fn add_block(&mut self, key: Key, at: u64) -> (NodeId, bool) {
+        let (id, new) = self.entry(key);
+        let Some(node) = self.nodes.get_mut(id as usize) else { return (NodeId(id), false) };
+        if node.place & ABSENT == 0 {
+            return (NodeId(id), false);
+        }
+        if !new {
+            let cid_len = self.wanted.get((node.place & !ABSENT) as usize + 4).map_or(0, |len| usize::from(*len));
+            self.wanted_live = self.wanted_live.saturating_sub(cid_len + 5);
+        }
+        node.place = at;
+        if self.wanted.len() > 2 * self.wanted_live + (1 << 20) {
+            self.compact_wanted();
+        }
+        (NodeId(id), true)
+    }
+
+    /// The node a link leads to, there or not.
+    pub(crate) fn want(&mut self, key: Key, cid: &[u8]) -> NodeId {
+        let (id, new) = self.entry(key);
+        if new {
+            if let Some(node) = self.nodes.get_mut(id as usize) {
+                node.place = ABSENT | self.wanted.len() as u64;
+                self.wanted.extend(id.to_le_bytes());
+                self.wanted.push(cid.len() as u8);
+                self.wanted.extend(cid);
+                self.wanted_live += cid.len() + 5;
+            }
+        }
+        NodeId(id)
+    }
+
+    /// Drops the CIDs of blocks that have arrived.
+    fn compact_wanted(&mut self) {
+        let mut kept = Vec::with_capacity(self.wanted_live);
+        let mut at = 0;
+        while let Some(entry) = self.wanted.get(at..).filter(|rest| rest.len() >= 5) {
+            let id = read_u32(entry);
+            let len = 5 + entry.get(4).map_or(0, |len| usize::from(*len));
+            if let Some(node) = self.nodes.get_mut(id as usize).filter(|node| node.place == ABSENT | at as u64) {
+                node.place = ABSENT | kept.len() as u64;
+                kept.extend_from_slice(entry.get(..len).unwrap_or_default());
+            }
+            at += len;
+        }
+        self.wanted = kept;
+    }
+
+    /// Whether links of this node were read under this codec class.
+    pub(crate) fn is_read(&self, id: NodeId, class: Class) -> bool {
+        class == Class::Leaf || self.list(id, class).is_some() || self.node(id).is_some_and(|n| n.class == class)
+    }
+
+    /// Keeps the links of a node: `fill` is called once for each link to write.
+    pub(crate) fn add_links<'l>(&mut self, owner: NodeId, class: Class, cid: RawCid<'_>, links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>) {
+        if self.is_read(owner, class) {
+            return;
+        }
+        let start = if links.len() == 0 { NO_LINKS } else { self.links.len() as u64 };
+        if links.len() > 0 {
+            self.links.push(cid.bytes().len() as u8);
+            self.links.extend(cid.bytes());
+            varint::write(links.len() as u64, &mut self.links);
+            for (target, class, segment) in links {
+                self.links.extend(target.0.to_le_bytes());
+                self.links.push(class as u8);
+                varint::write(segment.len() as u64, &mut self.links);
+                self.links.extend(segment);
+            }
+        }
+        match self.nodes.get_mut(owner.0 as usize) {
+            Some(node) if node.class == Class::Leaf => {
+                node.class = class;
+                node.links = start;
+            }
+            _ => {
+                self.second.insert((owner.0, class), start);
+            }
+        }
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    fn list(&self, id: NodeId, class: Class) -> Option<u64> {
+        let node = self.node(id)?;
+        let start = if node.class == class { node.links } else { *self.second.get(&(id.0, class))? };
+        (start != NO_LINKS).then_some(start)
+    }
+
+    /// Where the first section of this block stands; `None` when it is not there.
+    pub(crate) fn place(&self, id: NodeId) -> Option<u64> {
+        self.node(id).map(|node| node.place).filter(|place| place & ABSENT == 0)
+    }
+
+    pub(crate) fn is_present(&self, id: NodeId) -> bool {
+        self.place(id).is_some()
+    }
+
+    /// The CID of a node that is not there, as its first link names it.
+    pub(crate) fn wanted_cid(&self, id: NodeId) -> &[u8] {
+        let Some(node) = self.node(id).filter(|node| node.place & ABSENT != 0) else { return &[] };
+        let entry = self.wanted.get((node.place & !ABSENT) as usize..).unwrap_or_default();
+        let len = entry.get(4).map_or(0, |len| usize::from(*len));
+        entry.get(5..5 + len).unwrap_or_default()
+    }
+
+    /// The CID under which a node's links were read; empty for a node without links.
+    pub(crate) fn owner_cid(&self, id: NodeId, class: Class) -> &[u8] {
+        let Some(start) = self.list(id, class) else { return &[] };
+        let list = self.links.get(start as usize..).unwrap_or_default();
+        let len = list.first().map_or(0, |len| usize::from(*len));
+        list.get(1..1 + len).unwrap_or_default()
+    }
+
+    /// The start of a node's links.
+    pub(crate) fn links(&self, id: NodeId, class: Class) -> LinkCursor {
+        let Some(start) = self.list(id, class) else { return LinkCursor { at: 0, left: 0 } };
+        let list = self.links.get(start as usize..).unwrap_or_default();
+        let head = 1 + list.first().map_or(0, |len| usize::from(*len));
+        let (left, len) = varint::read(list.get(head..).unwrap_or_default()).unwrap_or((0, 0));
+        LinkCursor { at: start + (head + len) as u64, left }
+    }
+
+    /// The link at the cursor, which moves on.
+    pub(crate) fn next_link(&self, cursor: &mut LinkCursor) -> Option<Link<'_>> {
+        cursor.left = cursor.left.checked_sub(1)?;
+        let entry = self.links.get(cursor.at as usize..)?;
+        let (segment_len, len) = varint::read(entry.get(5..)?).ok()?;
+        let start = 5 + len;
+        let segment = entry.get(start..start + segment_len as usize)?;
+        cursor.at += start as u64 + segment_len;
+        Some(Link { target: NodeId(read_u32(entry)), class: Class::from_byte(*entry.get(4)?), segment })
+    }
+
+    /// The node of this multihash, if anything was ever said of it.
+    pub(crate) fn find(&self, key: Key) -> Option<NodeId> {
+        let same = |id: &u32| self.nodes.get(*id as usize).is_some_and(|node| node.key == key);
+        self.table.find(key.tag(), same).map(|id| NodeId(*id))
+    }
+}
+
+fn read_u32(bytes: &[u8]) -> u32 {
+    bytes.iter().take(4).rev().fold(0, |n, byte| n << 8 | u32::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::hash_code;
+
+    #[test]
+    fn remembers_links_and_forgets_cids_that_arrived() {
+        let mut graph = Graph::default();
+        let keyer = graph.keyer();
+        let cid = |n: u32| [&[1, 0x55, 0x12, 32][..], &n.to_le_bytes(), &[7; 28]].concat();
+        let key = |n: u32| keyer.key(hash_code::SHA2_256, &cid(n)[4..]);
+        let mut wanted = Vec::new();
+        for n in 0..200_000 {
+            wanted.push((graph.want(key(n), &cid(n)), Class::Leaf, &b"name"[..]));
+        }
+        let (root, new) = graph.add_block(key(1_000_000), 59);
+        assert!(new);
+        let root_cid = cid(1_000_000);
+        graph.add_links(root, Class::DagPb, RawCid::parse(&root_cid).unwrap(), wanted.iter().copied());
+        for n in 0..199_999 {
+            assert_eq!(graph.add_block(key(n), u64::from(n)), (wanted[n as usize].0, true));
+        }
+        assert_eq!(graph.add_block(key(5), 1), (wanted[5].0, false));
+        assert!(graph.wanted.len() < 3 << 20, "{}", graph.wanted.len());
+        assert_eq!(graph.wanted_cid(wanted[199_999].0), cid(199_999));
+        assert_eq!(graph.owner_cid(root, Class::DagPb), root_cid);
+        let mut cursor = graph.links(root, Class::DagPb);
+        let mut count = 0;
+        while let Some(link) = graph.next_link(&mut cursor) {
+            assert_eq!((link.target, link.segment), (wanted[count].0, &b"name"[..]));
+            count += 1;
+        }
+        assert_eq!(count, 200_000);
+        assert!(graph.links(root, Class::DagCbor).left == 0 && !graph.is_read(root, Class::DagCbor));
+    }
+}

@@ -1,0 +1,132 @@
+//! Sections hashed on all cores, results taken in file order.
+//!
+//! Workers share one scan position under a lock: a worker fills its own buffer with the next sections, lets go of the
+//! lock, works on them, and waits its turn to hand the result over. Memory is one buffer a worker, and the result is
+//! the same for any number of workers.
+
+use crate::control::Control;
+use crate::error::{Error, Finding, Result};
+use crate::format::{Batch, Framer, Huge};
+use std::io::Read;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What is done with batches: `work` anywhere, the rest one after the other in file order.
+pub(crate) trait Job: Sync {
+    /// What `work` makes of a batch.
+    type Output: Send;
+    /// What `take` gathers.
+    type State: Send;
+
+    /// Works on one batch, on any thread.
+    fn work(&self, batch: &Batch) -> Self::Output;
+
+    /// Takes one batch and what `work` made of it, in file order. May take the batch's findings.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn take(&self, state: &mut Self::State, batch: &mut Batch, output: Self::Output) -> Result<()>;
+
+    /// Takes a section too long to hold: `pieces` hands its data over, and gives a finding when the file ends inside.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn huge(&self, state: &mut Self::State, huge: &Huge, pieces: &mut Pieces<'_>) -> Result<()>;
+}
+
+/// Reads all data of a [`Huge`] section into a sink, piece by piece.
+pub(crate) type Pieces<'a> = dyn FnMut(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Option<Finding>> + 'a;
+
+struct Scan<'f, R> {
+    framer: &'f mut Framer<R>,
+    next: u64,
+    ended: bool,
+    /// How far the input has been counted as done.
+    counted: u64,
+}
+
+struct Turns<S> {
+    state: S,
+    turn: u64,
+    error: Option<Error>,
+}
+
+/// Runs `job` over all sections that `framer` has left.
+///
+/// # Errors
+/// A failed read, a request to stop, or what the job returns.
+pub(crate) fn run<R: Read + Send, J: Job>(framer: &mut Framer<R>, job: &J, state: J::State, control: &Control) -> Result<J::State> {
+    let scan = Mutex::new(Scan { framer, next: 0, ended: false, counted: 0 });
+    let turns = Mutex::new(Turns { state, turn: 0, error: None });
+    let moved = Condvar::new();
+    std::thread::scope(|scope| {
+        for _ in 1..control.threads.max(1) {
+            scope.spawn(|| work(&scan, &turns, &moved, job, control));
+        }
+        work(&scan, &turns, &moved, job, control);
+    });
+    let turns = turns.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match turns.error {
+        Some(error) => Err(error),
+        None => Ok(turns.state),
+    }
+}
+
+/// A worker that panics poisons a lock; the others go on to the end of the scope, which then panics too.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn work<R: Read, J: Job>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<J::State>>, moved: &Condvar, job: &J, control: &Control) {
+    let mut batch = Batch::default();
+    loop {
+        let mut position = lock(scan);
+        if position.ended {
+            return;
+        }
+        let turn = position.next;
+        position.next = turn.saturating_add(1);
+        let mut filled = control.check().and_then(|()| position.framer.next_batch(&mut batch));
+        control.add_done(batch.end().0.saturating_sub(position.counted));
+        position.counted = position.counted.max(batch.end().0);
+        position.ended = !matches!(filled, Ok(true));
+        if let Some(huge) = batch.huge.clone() {
+            // Its pieces come from the scan itself, so nobody may scan on meanwhile.
+            let huge_done = in_turn(turns, moved, turn, |state| {
+                let framer = &mut position.framer;
+                job.huge(state, &huge, &mut |sink| {
+                    framer.read_huge(&huge, |piece| {
+                        control.check()?;
+                        sink(piece)
+                    })
+                })
+            });
+            position.ended |= !huge_done;
+            continue;
+        }
+        drop(position);
+        let output = job.work(&batch);
+        let more = in_turn(turns, moved, turn, |state| {
+            job.take(state, &mut batch, output)?;
+            std::mem::replace(&mut filled, Ok(true)).map(|_| ())
+        });
+        if !more {
+            lock(scan).ended = true;
+            return;
+        }
+    }
+}
+
+/// Waits for `turn`, runs `then`, and passes the turn on. `false` when the run is over.
+fn in_turn<S>(turns: &Mutex<Turns<S>>, moved: &Condvar, turn: u64, then: impl FnOnce(&mut S) -> Result<()>) -> bool {
+    let mut guard = lock(turns);
+    while guard.turn != turn {
+        guard = moved.wait(guard).unwrap_or_else(PoisonError::into_inner);
+    }
+    let turns = &mut *guard;
+    if turns.error.is_none() {
+        turns.error = then(&mut turns.state).err();
+    }
+    turns.turn = turn.saturating_add(1);
+    moved.notify_all();
+    turns.error.is_none()
+}
