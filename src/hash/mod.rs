@@ -1,0 +1,237 @@
+//! Multihash functions: does a block hash to its CID?
+//!
+//! There are three answers and they never mix (multiformats multihash; boxo's `verifcid` for what is safe to trust):
+//! [`Outcome::Verified`], [`Outcome::Mismatch`] and [`Outcome::Unverifiable`]. "Could not check" is never "fine".
+//!
+//! A digest may be a truncated one: the first bytes of the function's output, at least [`DIGEST_LEN_MIN`] of them.
+
+mod function;
+
+use crate::cid::DIGEST_LEN_MAX;
+use function::{Function, Run};
+use std::fmt;
+
+/// The shortest digest that proves anything, in bytes: 160 bits, boxo's bound. Identity digests have none.
+pub const DIGEST_LEN_MIN: usize = 20;
+
+/// What comparing bytes with a multihash says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The bytes hash to the digest.
+    Verified,
+    /// They do not.
+    Mismatch,
+    /// Nobody can say, for this reason.
+    Unverifiable(Why),
+}
+
+/// Why a multihash cannot be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// A hash function that is not implemented here.
+    Unknown,
+    /// A function for which anyone can make other bytes with the same digest.
+    Insecure,
+    /// Fewer than [`DIGEST_LEN_MIN`] bytes, which other bytes can be found for.
+    DigestTooShort,
+    /// More bytes than a CID carries here ([`DIGEST_LEN_MAX`]), from a function that has no output length of its own; for a
+    /// digest to be made, more than the function gives.
+    DigestTooLong,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Unknown => f.write_str("the hash function is not implemented"),
+            Why::Insecure => f.write_str("the hash function is not collision-resistant"),
+            Why::DigestTooShort => write!(f, "the digest is shorter than {DIGEST_LEN_MIN} bytes"),
+            Why::DigestTooLong => f.write_str("the digest is longer than the hash function or a CID allows"),
+        }
+    }
+}
+
+/// One question of a batch: do these bytes hash to this digest?
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// The multicodec code of the hash function.
+    pub hash_code: u64,
+    /// The claimed digest, perhaps truncated.
+    pub digest: &'a [u8],
+    /// The bytes.
+    pub data: &'a [u8],
+}
+
+/// Whether `data` hashes to `digest`. Allocates nothing.
+///
+/// A digest longer than the function's output is a mismatch: no bytes give it.
+///
+/// ```
+/// use cartool::hash::{Outcome, Why, check};
+/// assert_eq!(check(0x00, b"abc", b"abc"), Outcome::Verified);
+/// assert_eq!(check(0xd5, &[0; 16], b"abc"), Outcome::Unverifiable(Why::Insecure));
+/// ```
+#[inline]
+pub fn check(hash_code: u64, digest: &[u8], data: &[u8]) -> Outcome {
+    let function = match Function::from_code(hash_code) {
+        Ok(function) => function,
+        Err(why) => return Outcome::Unverifiable(why),
+    };
+    match function.admit(digest.len()) {
+        Err(outcome) => outcome,
+        Ok(()) if function == Function::Identity => Outcome::of(digest == data),
+        Ok(()) => {
+            let mut actual = Digest::zeroed(digest.len());
+            function.hash_into(data, actual.bytes_mut());
+            Outcome::of(actual.bytes() == digest)
+        }
+    }
+}
+
+/// Answers each of `jobs` as [`check`] does. `outcomes` is cleared and then holds one outcome a job, in the order of the jobs.
+///
+/// A caller that keeps `outcomes` between batches allocates nothing a block.
+pub fn check_many(jobs: &[Job<'_>], outcomes: &mut Vec<Outcome>) {
+    outcomes.clear();
+    outcomes.extend(jobs.iter().map(|job| check(job.hash_code, job.digest, job.data)));
+}
+
+/// The digest of `data`, cut to `len` bytes. For the identity function it is `data` itself, whatever `len` says.
+///
+/// # Errors
+/// [`Why`] no digest of that function and length is made: one that [`check`] would not call verified.
+pub fn digest(hash_code: u64, data: &[u8], len: usize) -> Result<Digest, Why> {
+    let function = Function::from_code(hash_code)?;
+    let len = if function == Function::Identity { data.len() } else { len };
+    function.admit(len).map_err(Outcome::why_no_digest)?;
+    let mut digest = Digest::zeroed(len);
+    function.hash_into(data, digest.bytes_mut());
+    Ok(digest)
+}
+
+/// Whether this is a function that is checked here and that other implementations refuse by default: it is on our list and
+/// not on boxo's `verifcid` allowlist.
+pub fn is_unusual(hash_code: u64) -> bool {
+    Function::from_code(hash_code).is_ok_and(Function::is_unusual)
+}
+
+impl Outcome {
+    fn of(equal: bool) -> Outcome {
+        if equal { Outcome::Verified } else { Outcome::Mismatch }
+    }
+
+    /// Why a digest cannot be made, when comparing with one of its length has this outcome: a mismatch by length alone.
+    fn why_no_digest(self) -> Why {
+        match self {
+            Outcome::Unverifiable(why) => why,
+            Outcome::Verified | Outcome::Mismatch => Why::DigestTooLong,
+        }
+    }
+}
+
+/// A digest of at most [`DIGEST_LEN_MAX`] bytes.
+#[derive(Clone, Copy)]
+pub struct Digest {
+    bytes: [u8; DIGEST_LEN_MAX],
+    len: u8,
+}
+
+impl Digest {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    fn zeroed(len: usize) -> Digest {
+        Digest { bytes: [0; DIGEST_LEN_MAX], len: len.min(DIGEST_LEN_MAX) as u8 }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(")?;
+        self.bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+/// Hashes bytes that arrive in pieces: blocks too long to hold, and whole files.
+///
+/// ```
+/// use cartool::hash::{Hasher, Outcome, digest};
+/// let claimed = digest(0x12, b"hello world", 32)?;
+/// let mut hasher = Hasher::new(0x12, 32)?;
+/// hasher.update(b"hello ");
+/// hasher.update(b"world");
+/// assert_eq!(hasher.finish_matches(claimed.bytes()), Outcome::Verified);
+/// # Ok::<(), cartool::hash::Why>(())
+/// ```
+pub struct Hasher {
+    function: Function,
+    digest_len: usize,
+    /// How many bytes came; the identity function keeps only the first of them.
+    fed: u64,
+    runner: Box<dyn Run + Send>,
+}
+
+impl Hasher {
+    /// A hasher for digests of `digest_len` bytes (not used for the identity function).
+    ///
+    /// # Errors
+    /// [`Why`] no bytes could ever be verified with this function and length. A length above the function's output is none of
+    /// these reasons: such a digest is there to be a mismatch.
+    pub fn new(hash_code: u64, digest_len: usize) -> Result<Hasher, Why> {
+        let function = Function::from_code(hash_code)?;
+        let digest_len = if function == Function::Identity { 0 } else { digest_len };
+        match function.admit(digest_len) {
+            Err(Outcome::Unverifiable(why)) => Err(why),
+            _ => Ok(Hasher { function, digest_len, fed: 0, runner: function.runner() }),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, data: &[u8]) {
+        self.fed = self.fed.saturating_add(data.len() as u64);
+        self.runner.absorb(data);
+    }
+
+    /// Whether the bytes hash to `digest`, with the same answers as [`check`].
+    pub fn finish_matches(mut self, digest: &[u8]) -> Outcome {
+        if let Err(outcome) = self.function.admit(digest.len()) {
+            return outcome;
+        }
+        if self.function == Function::Identity && self.fed != digest.len() as u64 {
+            return Outcome::Mismatch;
+        }
+        let mut actual = Digest::zeroed(digest.len());
+        self.runner.squeeze(actual.bytes_mut());
+        Outcome::of(actual.bytes() == digest)
+    }
+
+    /// The digest of the bytes, as long as [`Hasher::new`] was told; for the identity function the bytes themselves.
+    ///
+    /// # Errors
+    /// [`Why::DigestTooLong`] when the function does not give that many bytes, or an identity digest would not fit into a CID.
+    pub fn finish(mut self) -> Result<Digest, Why> {
+        let len = match self.function {
+            Function::Identity => usize::try_from(self.fed).unwrap_or(usize::MAX),
+            _ => self.digest_len,
+        };
+        self.function.admit(len).map_err(Outcome::why_no_digest)?;
+        let mut digest = Digest::zeroed(len);
+        self.runner.squeeze(digest.bytes_mut());
+        Ok(digest)
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher").field("function", &self.function).field("digest_len", &self.digest_len).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
