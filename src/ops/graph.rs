@@ -7,7 +7,7 @@ use crate::cid::{RawCid, codec};
 use crate::store::{Key, Keyer};
 use crate::varint;
 use hashbrown::HashTable;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How a block's links are read. Blocks of one multihash may be linked under several codecs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ impl Class {
 pub(crate) struct NodeId(pub(crate) u32);
 
 const ABSENT: u64 = 1 << 63;
+/// The place of a block that only links carry.
+const INLINE: u64 = 1 << 62;
 const NO_LINKS: u64 = u64::MAX;
 
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +56,21 @@ struct Node {
     place: u64,
     /// Where the node's links stand in `links`, as read under `class`.
     links: u64,
+    /// The codec's low half and the version of the first section's CID.
+    codec: u32,
+    version: u8,
     class: Class,
+}
+
+/// What a section adds to the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// A block not seen before.
+    New,
+    /// A known block under another version or codec of its CID.
+    OtherForm,
+    /// A known block under a known CID.
+    Duplicate,
 }
 
 /// One link as it is kept.
@@ -84,6 +100,8 @@ pub(crate) struct Graph {
     /// CIDs of blocks that are linked and not seen yet: node, length, bytes.
     wanted: Vec<u8>,
     wanted_live: usize,
+    /// Further versions and codecs under which a block stands in the archive.
+    other_forms: HashSet<(u32, u32, u8)>,
     /// Links of a node read under a second codec.
     second: HashMap<(u32, Class), u64>,
 }
@@ -104,28 +122,44 @@ impl Graph {
             return (*id, false);
         }
         let id = self.nodes.len() as u32;
-        self.nodes.push(Node { key, place: ABSENT, links: NO_LINKS, class: Class::Leaf });
+        self.nodes.push(Node { key, place: ABSENT, links: NO_LINKS, codec: 0, version: 0, class: Class::Leaf });
         let nodes = &self.nodes;
         self.table.insert_unique(key.tag(), id, |id| nodes.get(*id as usize).map_or(0, |node| node.key.tag()));
         (id, true)
     }
 
-    /// Notes that the block is there. `false` when it was there already.
-    pub(crate) fn add_block(&mut self, key: Key, at: u64) -> (NodeId, bool) {
+    /// Notes that the block is there, at this file offset.
+    pub(crate) fn add_block(&mut self, key: Key, at: u64, codec: u64, version: u8) -> (NodeId, Arrival) {
         let (id, new) = self.entry(key);
-        let Some(node) = self.nodes.get_mut(id as usize) else { return (NodeId(id), false) };
-        if node.place & ABSENT == 0 {
-            return (NodeId(id), false);
+        let Some(node) = self.nodes.get_mut(id as usize) else { return (NodeId(id), Arrival::Duplicate) };
+        if node.place & ABSENT == 0 && node.place != INLINE {
+            let form = (codec as u32, version);
+            let known = (node.codec, node.version) == form || !self.other_forms.insert((id, form.0, form.1));
+            return (NodeId(id), if known { Arrival::Duplicate } else { Arrival::OtherForm });
         }
-        if !new {
+        if !new && node.place != INLINE {
             let cid_len = self.wanted.get((node.place & !ABSENT) as usize + 4).map_or(0, |len| usize::from(*len));
             self.wanted_live = self.wanted_live.saturating_sub(cid_len + 5);
         }
-        node.place = at;
+        (node.place, node.codec, node.version) = (at, codec as u32, version);
         if self.wanted.len() > 2 * self.wanted_live + (1 << 20) {
             self.compact_wanted();
         }
-        (NodeId(id), true)
+        (NodeId(id), Arrival::New)
+    }
+
+    /// Notes a block that some link carries in itself.
+    pub(crate) fn add_inline(&mut self, key: Key) -> NodeId {
+        let (id, _) = self.entry(key);
+        match self.place(NodeId(id)) {
+            Some(_) => NodeId(id),
+            None => self.add_block(key, INLINE, 0, 0).0,
+        }
+    }
+
+    /// Whether the block stands in the archive as a section.
+    pub(crate) fn is_section(&self, id: NodeId) -> bool {
+        self.place(id).is_some_and(|place| place != INLINE)
     }
 
     /// The node a link leads to, there or not.
@@ -273,14 +307,16 @@ mod tests {
         for n in 0..200_000 {
             wanted.push((graph.want(key(n), &cid(n)), Class::Leaf, &b"name"[..]));
         }
-        let (root, new) = graph.add_block(key(1_000_000), 59);
-        assert!(new);
+        let (root, arrival) = graph.add_block(key(1_000_000), 59, 0x70, 1);
+        assert_eq!(arrival, Arrival::New);
         let root_cid = cid(1_000_000);
         graph.add_links(root, Class::DagPb, RawCid::parse(&root_cid).unwrap(), wanted.iter().copied());
         for n in 0..199_999 {
-            assert_eq!(graph.add_block(key(n), u64::from(n)), (wanted[n as usize].0, true));
+            assert_eq!(graph.add_block(key(n), u64::from(n), 0x55, 1), (wanted[n as usize].0, Arrival::New));
         }
-        assert_eq!(graph.add_block(key(5), 1), (wanted[5].0, false));
+        assert_eq!(graph.add_block(key(5), 1, 0x55, 1).1, Arrival::Duplicate);
+        assert_eq!(graph.add_block(key(5), 1, 0x70, 1).1, Arrival::OtherForm);
+        assert_eq!(graph.add_block(key(5), 1, 0x70, 1).1, Arrival::Duplicate);
         assert!(graph.wanted.len() < 3 << 20, "{}", graph.wanted.len());
         assert_eq!(graph.wanted_cid(wanted[199_999].0), cid(199_999));
         assert_eq!(graph.owner_cid(root, Class::DagPb), root_cid);

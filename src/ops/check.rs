@@ -1,0 +1,216 @@
+//! What is done with each batch of sections on a worker: hash every block, read the links of every inner node.
+
+use super::graph::Class;
+use crate::block::VerifyError;
+use crate::cid::{RawCid, codec, hash_code, is_commitment};
+use crate::control::Control;
+use crate::dag;
+use crate::error::{Code, Finding, Severity};
+use crate::format::{Batch, SectionRef};
+use crate::hash::{self, Outcome};
+use crate::offset::FileOffset;
+use crate::store::{Key, Keyer};
+use crate::unixfs::{self, UnixFs};
+
+/// What a check of blocks looks at beside their hashes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Checks {
+    pub(crate) keyer: Keyer,
+    /// Whether links are read.
+    pub(crate) links: bool,
+    /// Whether UnixFS nodes that contradict themselves are faults.
+    pub(crate) unixfs: unixfs::Strictness,
+    pub(crate) depth_max: u32,
+}
+
+/// One section, looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record {
+    pub(crate) key: Key,
+    pub(crate) at: FileOffset,
+    pub(crate) hash_code: u64,
+    pub(crate) codec: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) data_len: u64,
+    pub(crate) head_len: u32,
+    pub(crate) is_v0: bool,
+    /// An identity CID met in a link: no section of its own.
+    pub(crate) is_virtual: bool,
+    /// Set when links were read.
+    pub(crate) coverage: Option<dag::Coverage>,
+    /// Where the CID stands in [`Checked::bytes`], for nodes with links.
+    cid: (u32, u8),
+    links: (u32, u32),
+}
+
+/// One link of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkRecord {
+    pub(crate) key: Key,
+    pub(crate) class: Class,
+    pub(crate) codec: u64,
+    cid: (u32, u8),
+    segment: (u32, u32),
+}
+
+/// A batch, looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) records: Vec<Record>,
+    links: Vec<LinkRecord>,
+    bytes: Vec<u8>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) commitment_links: u64,
+}
+
+impl Checked {
+    pub(crate) fn links(&self, record: &Record) -> &[LinkRecord] {
+        self.links.get(record.links.0 as usize..record.links.1 as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn cid_of(&self, record: &Record) -> &[u8] {
+        self.slice(record.cid.0, u32::from(record.cid.1))
+    }
+
+    pub(crate) fn link_cid(&self, link: &LinkRecord) -> &[u8] {
+        self.slice(link.cid.0, u32::from(link.cid.1))
+    }
+
+    pub(crate) fn segment(&self, link: &LinkRecord) -> &[u8] {
+        self.slice(link.segment.0, link.segment.1)
+    }
+
+    fn slice(&self, start: u32, len: u32) -> &[u8] {
+        self.bytes.get(start as usize..start.saturating_add(len) as usize).unwrap_or_default()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> (u32, u8) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        (start, bytes.len() as u8)
+    }
+}
+
+/// Looks at all sections of a batch.
+pub(crate) fn check(batch: &Batch, checks: &Checks) -> Checked {
+    let mut checked = Checked::default();
+    let jobs: Vec<hash::Job<'_>> = batch
+        .sections()
+        .map(|s| hash::Job { hash_code: s.cid.hash_code(), digest: s.cid.digest(), data: s.data })
+        .collect();
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    hash::check_many(&jobs, &mut outcomes);
+    checked.records.reserve(jobs.len());
+    for (section, outcome) in batch.sections().zip(outcomes) {
+        checked.section(&section, outcome, checks);
+    }
+    checked
+}
+
+/// The record of a section whose outcome is known and whose data is not at hand.
+pub(crate) fn record(cid: RawCid<'_>, at: FileOffset, head_len: u32, data_len: u64, outcome: Outcome, keyer: Keyer) -> Record {
+    Record {
+        key: keyer.key(cid.hash_code(), cid.digest()),
+        at,
+        hash_code: cid.hash_code(),
+        codec: cid.codec(),
+        outcome,
+        data_len,
+        head_len,
+        is_v0: cid.version() == 0,
+        is_virtual: false,
+        coverage: None,
+        cid: (0, 0),
+        links: (0, 0),
+    }
+}
+
+impl Checked {
+    fn section(&mut self, section: &SectionRef<'_>, outcome: Outcome, checks: &Checks) {
+        let SectionRef { at, head_len, cid, data } = *section;
+        let mut record = record(cid, at, head_len, data.len() as u64, outcome, checks.keyer);
+        if outcome != Outcome::Verified {
+            let error = VerifyError::new(outcome, cid.hash_code(), cid.digest(), data);
+            self.findings.push(Finding::new(error.code(), error.to_string()).at(at).cid(cid.to_cid()));
+        } else if checks.links {
+            self.read_links(&mut record, cid, data, checks);
+        }
+        self.records.push(record);
+    }
+
+    /// Reads the links of one block, and of the blocks that its identity links carry.
+    fn read_links(&mut self, record: &mut Record, cid: RawCid<'_>, data: &[u8], checks: &Checks) {
+        let mut inline = Vec::new();
+        self.links_of(record, cid, data, checks, &mut inline);
+        // An identity CID has at most 128 bytes of data, so what it can carry in turn shrinks with every step.
+        while let Some(bytes) = inline.pop() {
+            let Ok(cid) = RawCid::parse(&bytes) else { continue };
+            let mut record = self::record(cid, record.at, 0, cid.digest().len() as u64, Outcome::Verified, checks.keyer);
+            record.is_virtual = true;
+            self.links_of(&mut record, cid, cid.digest(), checks, &mut inline);
+            self.records.push(record);
+        }
+    }
+
+    fn links_of(&mut self, record: &mut Record, cid: RawCid<'_>, data: &[u8], checks: &Checks, inline: &mut Vec<Vec<u8>>) {
+        let start = self.links.len() as u32;
+        let mut add = |checked: &mut Checked, target: RawCid<'_>, segment: &mut dyn FnMut(&mut Vec<u8>)| {
+            if is_commitment(target.codec()) {
+                checked.commitment_links += 1;
+                return;
+            }
+            if target.hash_code() == hash_code::IDENTITY {
+                inline.push(target.bytes().to_vec());
+            }
+            let kept = checked.keep(target.bytes());
+            let segment_start = checked.bytes.len();
+            segment(&mut checked.bytes);
+            let segment = (segment_start as u32, (checked.bytes.len() - segment_start) as u32);
+            let key = checks.keyer.key(target.hash_code(), target.digest());
+            let class = Class::of(target.codec());
+            checked.links.push(LinkRecord { key, class, codec: target.codec(), cid: kept, segment });
+        };
+        let read = if cid.codec() == codec::DAG_PB {
+            // A name is part of a path only in a directory, and in a HAMT shard only behind its prefix.
+            dag::pb::scan(data, |_| {}).and_then(|info| {
+                let rule = unixfs::SegmentRule::of(info.data);
+                dag::pb::scan(data, |link| {
+                    add(self, link.cid, &mut |out| out.extend_from_slice(rule.segment(link.name())));
+                })
+                .map(|_| dag::Coverage::Read)
+            })
+        } else {
+            let outcome = dag::links(cid.codec(), data, checks.depth_max, &mut |target, path| {
+                add(self, target, &mut |out| path.write_to(out));
+            });
+            outcome.map(|outcome| outcome.coverage)
+        };
+        if cid.codec() == codec::DAG_PB && read.is_ok() && checks.unixfs == unixfs::Strictness::Strict {
+            self.check_unixfs(record.at, cid, data);
+        }
+        match read {
+            Ok(coverage) => record.coverage = Some(coverage),
+            Err(error) => {
+                let code = if error.is_limit() { Code::LimitReached } else { Code::BadNode };
+                let name = crate::cid::codec_name(cid.codec());
+                let finding = Finding::new(code, format!("not a sound {name} block: {error}"));
+                self.findings.push(finding.at(record.at).cid(cid.to_cid()).severity(Severity::Error));
+            }
+        }
+        record.links = (start, self.links.len() as u32);
+        if record.links.0 < record.links.1 {
+            record.cid = self.keep(cid.bytes());
+        }
+    }
+
+    /// The rules that one UnixFS node can break on its own.
+    fn check_unixfs(&mut self, at: FileOffset, cid: RawCid<'_>, data: &[u8]) {
+        let Ok(node) = dag::pb::PbNode::parse(data) else { return };
+        // A dag-pb node need not be UnixFS; only one that is can break its rules.
+        let Some(Ok(unixfs)) = node.data().map(UnixFs::parse) else { return };
+        if let Err(error) = unixfs.check_links(node.links()) {
+            let finding = Finding::new(Code::BadNode, format!("a UnixFS node that contradicts itself: {error}"));
+            self.findings.push(finding.at(at).cid(cid.to_cid()));
+        }
+    }
+}

@@ -1,0 +1,494 @@
+//! Proves an archive: framing, every block's hash, the roots, the DAG below them, and a CARv2's index.
+//!
+//! What this does not check: that a file is what its owner thinks it is (only the CID says that), and blocks whose hash
+//! function is unknown, which are reported as unverified and never counted as sound.
+
+use super::check::{self, Checked, Checks, Record};
+use super::completeness::{Completeness, RootReport};
+use super::findings::{Findings, Notes};
+use super::graph::{Arrival, Class, Graph};
+use super::index_check::{IndexCheck, IndexReport};
+use super::pipeline::{self, Job, Pieces};
+use crate::cid::{Cid, RawCid, codec_name, hash_name};
+use crate::control::Control;
+use crate::dag::Coverage;
+use crate::error::{Code, Error, Finding, Result, Severity};
+use crate::format::{Batch, Framer, Huge};
+use crate::hash::{self, Hasher, Outcome};
+use crate::offset::FileOffset;
+use crate::unixfs::Strictness;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+/// How deep a check goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// Structure and hashes.
+    Blocks,
+    /// Also the DAG below the roots.
+    #[default]
+    Dag,
+}
+
+/// What to check.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How deep.
+    pub depth: Depth,
+    /// Roots to check in place of the header's.
+    pub roots: Vec<Cid>,
+    /// Whether notes are errors.
+    pub notes: Notes,
+    /// Whether UnixFS nodes that contradict themselves are errors.
+    pub unixfs: Strictness,
+}
+
+/// The answer in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Sound and, if that was looked at, complete.
+    Ok,
+    /// Sound, and something is missing.
+    Incomplete,
+    /// Something could not be verified.
+    Unverified,
+    /// Something is wrong.
+    Corrupt,
+}
+
+impl Verdict {
+    /// The word used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Incomplete => "incomplete",
+            Verdict::Unverified => "unverified",
+            Verdict::Corrupt => "corrupt",
+        }
+    }
+
+    /// What these findings amount to.
+    pub fn of(findings: &[Finding]) -> Verdict {
+        match findings.iter().map(|f| f.severity).max() {
+            Some(Severity::Error) => Verdict::Corrupt,
+            Some(Severity::Unverified) => Verdict::Unverified,
+            Some(Severity::Incomplete) => Verdict::Incomplete,
+            _ => Verdict::Ok,
+        }
+    }
+}
+
+/// How many of what an archive holds.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Sections.
+    pub blocks: u64,
+    /// Sections with a CID not seen before.
+    pub unique_blocks: u64,
+    /// Sections whose CID stood there before.
+    pub duplicate_blocks: u64,
+    /// Sections with an identity CID.
+    pub identity_blocks: u64,
+    /// Blocks whose bytes do not match their CID.
+    pub mismatched_blocks: u64,
+    /// Blocks that could not be verified.
+    pub unverified_blocks: u64,
+    /// Sections with a digest shorter than its function gives, and still long enough.
+    pub block_bytes: u64,
+    /// Bytes of blocks with a CID not seen before.
+    pub unique_bytes: u64,
+    /// Shortest block.
+    pub min_block: Option<u64>,
+    /// Longest block.
+    pub max_block: u64,
+    /// Sections per codec.
+    pub codecs: BTreeMap<u64, u64>,
+    /// Sections per hash function.
+    pub hashes: BTreeMap<u64, u64>,
+    /// Sections with CIDs of version 0 and 1.
+    pub cid_versions: [u64; 2],
+    /// Links that name commitments, not blocks.
+    pub commitment_links: u64,
+}
+
+/// What was found out about one archive.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// 1 or 2; `None` when it is no CAR file.
+    pub version: Option<u8>,
+    /// Bytes read, header and index included.
+    pub bytes: u64,
+    /// Bytes of the CARv1 header with its length.
+    pub header_bytes: u64,
+    /// The CARv2 header.
+    pub carv2: Option<crate::format::Carv2Header>,
+    /// The header's roots, or those asked for.
+    pub roots: Vec<RootReport>,
+    /// How many of what.
+    pub counts: Counts,
+    /// Distinct blocks that are linked below the roots and not there; `None` when the DAG was not walked.
+    pub missing_blocks: Option<u64>,
+    /// Distinct blocks that no root leads to; `None` when the DAG was not walked.
+    pub unreachable_blocks: Option<u64>,
+    /// The CARv2 index against the blocks.
+    pub index: Option<IndexReport>,
+    /// Everything worth knowing, by place in the file.
+    pub findings: Vec<Finding>,
+    /// The answer.
+    pub verdict: Verdict,
+}
+
+/// Checks one archive. `file_len` is checked against when known.
+///
+/// ```
+/// use cartool::{control::Control, ops::verify::{self, Options, Verdict}};
+/// let file = std::fs::File::open("testdata/token.car")?;
+/// let report = verify::verify(file, None, &Options::default(), &Control::default())?;
+/// assert_eq!(report.verdict, Verdict::Ok);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Only when the input cannot be read, or the work is stopped. Faults of the archive are findings.
+pub fn verify<R: Read + Send>(input: R, file_len: Option<u64>, options: &Options, control: &Control) -> Result<Report> {
+    let mut together = Together::new(options.clone(), control.clone());
+    together.add(input, file_len)?;
+    Ok(together.finish()?.remove(0))
+}
+
+/// Checks several archives as one set of blocks: a block missing in one may be in another.
+#[derive(Debug)]
+pub struct Together {
+    options: Options,
+    control: Control,
+    graph: Graph,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    report: Option<Report>,
+    roots: Vec<Cid>,
+    findings: Findings,
+}
+
+impl Together {
+    /// Without archives so far.
+    pub fn new(options: Options, control: Control) -> Together {
+        Together { options, control, graph: Graph::default(), parts: Vec::new() }
+    }
+
+    /// Reads one archive.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub fn add<R: Read + Send>(&mut self, input: R, file_len: Option<u64>) -> Result<()> {
+        let mut part = Part::default();
+        let result = self.read(input, file_len, &mut part);
+        match result {
+            Ok(report) => part.report = Some(report),
+            Err(error) if error.code().is_some() => part.findings.push(finding_of(error)),
+            Err(error) => return Err(error),
+        }
+        self.parts.push(part);
+        Ok(())
+    }
+
+    fn read<R: Read + Send>(&mut self, input: R, file_len: Option<u64>, part: &mut Part) -> Result<Report> {
+        let control = self.control.clone();
+        let mut framer = Framer::open(input, file_len, control.limits, control.trailing_zeros)?;
+        let header = framer.header().clone();
+        let carv2 = framer.carv2().copied();
+        part.findings.extend(framer.take_opening_findings());
+        part.roots = if self.options.roots.is_empty() {
+            header.roots().map(|root| root.to_cid()).collect()
+        } else {
+            self.options.roots.clone()
+        };
+        let gather = Gather {
+            graph: std::mem::take(&mut self.graph),
+            findings: std::mem::take(&mut part.findings),
+            counts: Counts::default(),
+            index: carv2.and_then(|c| c.index_start()).map(|_| IndexCheck::default()),
+            payload_start: framer.payload_start(),
+            end: framer.payload_start().plus(header.encoded_len()),
+        };
+        let job = Scan {
+            checks: Checks {
+                keyer: gather.graph.keyer(),
+                links: self.options.depth == Depth::Dag,
+                unixfs: self.options.unixfs,
+                depth_max: control.limits.depth_max,
+            },
+        };
+        let gathered = pipeline::run(&mut framer, &job, gather, &control)?;
+        self.graph = gathered.graph;
+        part.findings = gathered.findings;
+        let mut bytes = gathered.end.0;
+        let mut index = None;
+        if let Some((tail, at)) = framer.into_tail()? {
+            let check = gathered.index.zip(carv2);
+            (index, bytes) = super::index_check::read_tail(tail, at, check, &mut part.findings)?;
+        }
+        if header.roots().len() == 0 {
+            part.findings.push(Finding::new(Code::NoRoots, "the header names no roots").at(framer_start(carv2)));
+        }
+        Ok(Report {
+            version: Some(if carv2.is_some() { 2 } else { 1 }),
+            bytes: file_len.unwrap_or(bytes),
+            header_bytes: header.encoded_len(),
+            carv2,
+            roots: Vec::new(),
+            counts: gathered.counts,
+            missing_blocks: None,
+            unreachable_blocks: None,
+            index,
+            findings: Vec::new(),
+            verdict: Verdict::Ok,
+        })
+    }
+
+    /// Walks the DAG below the roots and gives one report an archive, in the order they were added.
+    ///
+    /// # Errors
+    /// When the work is stopped.
+    pub fn finish(self) -> Result<Vec<Report>> {
+        let Together { options, control, graph, mut parts } = self;
+        let mut walk = Completeness::new(&graph);
+        let alone = parts.len() == 1;
+        let mut reports = Vec::new();
+        for part in &mut parts {
+            let mut report = part.report.take().unwrap_or_else(not_a_car);
+            let mut root_reports = Vec::with_capacity(part.roots.len());
+            for root in &part.roots {
+                root_reports.push(root_report(&mut walk, &graph, *root, options.depth, &control)?);
+            }
+            report_missing(&root_reports, &mut part.findings);
+            report.roots = root_reports;
+            reports.push(report);
+        }
+        for (report, mut part) in reports.iter_mut().zip(parts) {
+            if options.depth == Depth::Dag {
+                report.missing_blocks = Some(walk.missing());
+                if alone {
+                    let (unreachable, first) = walk.unreachable();
+                    report.unreachable_blocks = Some(unreachable);
+                    if let Some(at) = first.filter(|_| !part.roots.is_empty()) {
+                        let message = format!("{unreachable} blocks that no root leads to, the first is here");
+                        part.findings.push(Finding::new(Code::UnreachableBlock, message).at(FileOffset(at)));
+                    }
+                }
+                if walk.unread_links > 0 {
+                    let message = format!(
+                        "{} links lead to a block under another codec than it is stored as; what lies below was not checked",
+                        walk.unread_links
+                    );
+                    part.findings.push(Finding::new(Code::UnknownCodec, message).severity(Severity::Unverified));
+                }
+            }
+            report.findings = part.findings.finish(options.notes);
+            report.verdict = Verdict::of(&report.findings);
+        }
+        Ok(reports)
+    }
+}
+
+fn framer_start(carv2: Option<crate::format::Carv2Header>) -> FileOffset {
+    FileOffset(carv2.map_or(0, |c| c.data_offset))
+}
+
+fn not_a_car() -> Report {
+    Report {
+        version: None,
+        bytes: 0,
+        header_bytes: 0,
+        carv2: None,
+        roots: Vec::new(),
+        counts: Counts::default(),
+        missing_blocks: None,
+        unreachable_blocks: None,
+        index: None,
+        findings: Vec::new(),
+        verdict: Verdict::Corrupt,
+    }
+}
+
+fn finding_of(error: Error) -> Finding {
+    let code = error.code().unwrap_or(Code::BadHeader);
+    let mut finding = Finding::new(code, error.message);
+    finding.at = error.at;
+    finding.cid = error.cid;
+    finding
+}
+
+fn root_report(walk: &mut Completeness<'_>, graph: &Graph, root: Cid, depth: Depth, control: &Control) -> Result<RootReport> {
+    if depth == Depth::Dag {
+        return walk.root(root, control);
+    }
+    let node = graph.find(graph.keyer().key(root.hash().code(), root.hash().digest()));
+    let present = root.hash().code() == crate::cid::hash_code::IDENTITY || node.is_some_and(|node| graph.is_present(node));
+    Ok(RootReport { cid: root, present, complete: None, missing: Vec::new(), missing_cut: false })
+}
+
+/// Each missing block once, under the first root that needs it.
+fn report_missing(roots: &[RootReport], findings: &mut Findings) {
+    let mut seen = std::collections::HashSet::new();
+    for root in roots {
+        if !root.present && seen.insert(root.cid) {
+            findings.push(Finding::new(Code::MissingRoot, "a root of this archive is not in it").cid(root.cid));
+        }
+        for missing in root.missing.iter().filter(|missing| missing.parent.is_some()) {
+            if seen.insert(missing.cid) {
+                let finding = Finding::new(Code::MissingBlock, "a linked block is not there");
+                findings.push(finding.cid(missing.cid).path(missing.path.clone()));
+            }
+        }
+    }
+}
+
+/// What the scan gathers, in file order.
+struct Gather {
+    graph: Graph,
+    findings: Findings,
+    counts: Counts,
+    index: Option<IndexCheck>,
+    payload_start: FileOffset,
+    end: FileOffset,
+}
+
+struct Scan {
+    checks: Checks,
+}
+
+impl Job for Scan {
+    type Output = Checked;
+    type State = Gather;
+
+    fn work(&self, batch: &Batch) -> Checked {
+        check::check(batch, &self.checks)
+    }
+
+    fn take(&self, state: &mut Gather, batch: &mut Batch, mut checked: Checked) -> Result<()> {
+        state.findings.extend(batch.findings.drain(..));
+        state.findings.extend(checked.findings.drain(..));
+        state.end = state.end.max(batch.end());
+        state.counts.commitment_links += checked.commitment_links;
+        for record in &checked.records {
+            state.record(record, &checked);
+        }
+        if checked.commitment_links > 0 {
+            let at = checked.records.first().map_or(state.end, |record| record.at);
+            state.findings.tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
+        }
+        Ok(())
+    }
+
+    fn huge(&self, state: &mut Gather, huge: &Huge, pieces: &mut Pieces<'_>) -> Result<()> {
+        let Ok(cid) = RawCid::parse(&huge.cid) else { return Ok(()) };
+        let mut hasher = Hasher::new(cid.hash_code(), cid.digest().len());
+        let cut = pieces(&mut |piece| {
+            if let Ok(hasher) = &mut hasher {
+                hasher.update(piece);
+            }
+            Ok(())
+        })?;
+        if let Some(finding) = cut {
+            state.findings.push(finding.cid(cid.to_cid()));
+            return Ok(());
+        }
+        let outcome = hasher.map_or_else(Outcome::Unverifiable, |hasher| hasher.finish_matches(cid.digest()));
+        if outcome != Outcome::Verified {
+            let code = if outcome == Outcome::Mismatch { Code::HashMismatch } else { Code::UnsupportedHash };
+            let message = format!("a block of {} bytes that could not be matched with its {} digest", huge.data_len, hash_name(cid.hash_code()));
+            state.findings.push(Finding::new(code, message).at(huge.at).cid(cid.to_cid()));
+        } else if self.checks.links && Class::of(cid.codec()) != Class::Leaf {
+            let message = format!(
+                "a {} block of {} bytes: links are read from blocks of at most {} bytes",
+                codec_name(cid.codec()),
+                huge.data_len,
+                crate::format::framer::IN_MEMORY_MAX
+            );
+            state.findings.push(Finding::new(Code::LimitReached, message).at(huge.at).cid(cid.to_cid()));
+        }
+        let record = check::record(cid, huge.at, huge.head_len, huge.data_len, outcome, self.checks.keyer);
+        state.end = state.end.max(huge.at.plus(u64::from(huge.head_len)).plus(huge.data_len));
+        state.record(&record, &Checked::default());
+        Ok(())
+    }
+}
+
+impl Gather {
+    fn record(&mut self, record: &Record, checked: &Checked) {
+        let id = if record.is_virtual {
+            self.graph.add_inline(record.key)
+        } else {
+            self.count(record);
+            if record.outcome == Outcome::Mismatch {
+                return;
+            }
+            let (id, arrival) = self.graph.add_block(record.key, record.at.0, record.codec, u8::from(!record.is_v0));
+            match arrival {
+                Arrival::Duplicate => {
+                    self.counts.duplicate_blocks += 1;
+                    self.findings.tally(Code::DuplicateBlock, record.at, || "a block that stands in the archive already".to_owned());
+                }
+                Arrival::New | Arrival::OtherForm => {
+                    self.counts.unique_blocks += 1;
+                    self.counts.unique_bytes += record.data_len;
+                }
+            }
+            id
+        };
+        let class = Class::of(record.codec);
+        if class != Class::Leaf && record.coverage.is_some() && !self.graph.is_read(id, class) {
+            let owner = RawCid::parse(checked.cid_of(record)).unwrap_or(RawCid::EMPTY);
+            let links = checked.links(record);
+            let mut ids = Vec::with_capacity(links.len());
+            for link in links {
+                ids.push(self.graph.want(link.key, checked.link_cid(link)));
+            }
+            let links = links.iter().zip(ids).map(|(link, id)| (id, link.class, checked.segment(link)));
+            self.graph.add_links(id, class, owner, links);
+        }
+    }
+
+    fn count(&mut self, record: &Record) {
+        let counts = &mut self.counts;
+        counts.blocks += 1;
+        counts.block_bytes += record.data_len;
+        counts.min_block = Some(counts.min_block.map_or(record.data_len, |min| min.min(record.data_len)));
+        counts.max_block = counts.max_block.max(record.data_len);
+        *counts.codecs.entry(record.codec).or_default() += 1;
+        *counts.hashes.entry(record.hash_code).or_default() += 1;
+        let version = counts.cid_versions.get_mut(usize::from(!record.is_v0));
+        version.into_iter().for_each(|count| *count += 1);
+        match record.outcome {
+            Outcome::Mismatch => counts.mismatched_blocks += 1,
+            Outcome::Unverifiable(_) => counts.unverified_blocks += 1,
+            Outcome::Verified => {}
+        }
+        let (at, findings) = (record.at, &mut self.findings);
+        if record.hash_code == crate::cid::hash_code::IDENTITY {
+            counts.identity_blocks += 1;
+            findings.tally(Code::IdentitySection, at, || "a section whose CID holds its block already".to_owned());
+        }
+        if record.is_v0 {
+            findings.tally(Code::Cidv0Section, at, || "a section with a CIDv0".to_owned());
+        }
+        if record.data_len > 2 << 20 {
+            let len = record.data_len;
+            findings.tally(Code::LargeBlock, at, || format!("a block of {len} bytes, not every implementation takes more than 2097152"));
+        }
+        if record.outcome == Outcome::Verified && hash::is_unusual(record.hash_code) {
+            let name = hash_name(record.hash_code);
+            findings.tally(Code::UnusualHash, at, || format!("verified with {name}, which other implementations refuse"));
+        }
+        if record.coverage == Some(Coverage::Unread) {
+            let name = codec_name(record.codec);
+            findings.tally(Code::UnknownCodec, at, || format!("codec {name}: its links, if any, were not read"));
+        }
+        if let Some(index) = &mut self.index {
+            index.section(at.0.saturating_sub(self.payload_start.0), record);
+        }
+    }
+}
