@@ -1,7 +1,9 @@
 //! Reads, proves, opens and joins IPFS content archives (CAR files).
 
 pub mod cid;
+pub mod dag;
 pub mod error;
 pub mod limits;
 pub mod offset;
+pub mod unixfs;
 pub mod varint;
