@@ -2,6 +2,7 @@
 
 pub mod cid;
 pub mod error;
+pub mod format;
 pub mod hash;
 pub mod limits;
 pub mod offset;
