@@ -80,7 +80,7 @@ impl VerifyError {
         match outcome {
             Outcome::Unverifiable(why) => VerifyError::UnsupportedHash { hash_code, why },
             _ => {
-                let actual = hash::digest(hash_code, data, digest.len()).unwrap_or_default();
+                let actual = hash::digest(hash_code, data, digest.len()).map(|d| d.bytes().to_vec()).unwrap_or_default();
                 VerifyError::DigestMismatch { hash_code, expected: digest.to_vec(), actual }
             }
         }

@@ -127,10 +127,6 @@ impl Batch {
         self.findings.clear();
         self.huge = None;
     }
-
-    fn held(&self, from: usize) -> &[u8] {
-        self.bytes.get(from..self.filled).unwrap_or_default()
-    }
 }
 
 /// Reads a CAR file of either version front to back.
@@ -320,7 +316,7 @@ impl<R: Read> Framer<R> {
         while *cursor < batch.filled {
             let start = *cursor;
             let at = FileOffset(self.at.saturating_add(start as u64));
-            let held = batch.held(start);
+            let held = batch.bytes.get(start..batch.filled).unwrap_or_default();
             if held.first() == Some(&0) {
                 self.zeros_from.get_or_insert(at.0);
                 *cursor = start.saturating_add(held.iter().take_while(|b| **b == 0).count());

@@ -3,14 +3,13 @@
 use super::graph::Class;
 use crate::block::VerifyError;
 use crate::cid::{RawCid, codec, hash_code, is_commitment};
-use crate::control::Control;
 use crate::dag;
 use crate::error::{Code, Finding, Severity};
 use crate::format::{Batch, SectionRef};
 use crate::hash::{self, Outcome};
 use crate::offset::FileOffset;
 use crate::store::{Key, Keyer};
-use crate::unixfs::{self, UnixFs};
+use crate::unixfs::{SegmentRule, Strictness, UnixFs, Violation};
 
 /// What a check of blocks looks at beside their hashes.
 #[derive(Debug, Clone, Copy)]
@@ -19,14 +18,18 @@ pub(crate) struct Checks {
     /// Whether links are read.
     pub(crate) links: bool,
     /// Whether UnixFS nodes that contradict themselves are faults.
-    pub(crate) unixfs: unixfs::Strictness,
+    pub(crate) unixfs: Strictness,
     pub(crate) depth_max: u32,
+    /// Whether digests will be compared with an index.
+    pub(crate) has_index: bool,
 }
 
 /// One section, looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record {
     pub(crate) key: Key,
+    /// Fingerprint of the digest alone, when there is an index to compare with.
+    pub(crate) digest_tag: u64,
     pub(crate) at: FileOffset,
     pub(crate) hash_code: u64,
     pub(crate) codec: u64,
@@ -108,9 +111,10 @@ pub(crate) fn check(batch: &Batch, checks: &Checks) -> Checked {
 }
 
 /// The record of a section whose outcome is known and whose data is not at hand.
-pub(crate) fn record(cid: RawCid<'_>, at: FileOffset, head_len: u32, data_len: u64, outcome: Outcome, keyer: Keyer) -> Record {
+pub(crate) fn record(cid: RawCid<'_>, at: FileOffset, head_len: u32, data_len: u64, outcome: Outcome, checks: &Checks) -> Record {
     Record {
-        key: keyer.key(cid.hash_code(), cid.digest()),
+        key: checks.keyer.key(cid.hash_code(), cid.digest()),
+        digest_tag: if checks.has_index { checks.keyer.bytes(cid.digest()).tag() } else { 0 },
         at,
         hash_code: cid.hash_code(),
         codec: cid.codec(),
@@ -128,7 +132,7 @@ pub(crate) fn record(cid: RawCid<'_>, at: FileOffset, head_len: u32, data_len: u
 impl Checked {
     fn section(&mut self, section: &SectionRef<'_>, outcome: Outcome, checks: &Checks) {
         let SectionRef { at, head_len, cid, data } = *section;
-        let mut record = record(cid, at, head_len, data.len() as u64, outcome, checks.keyer);
+        let mut record = record(cid, at, head_len, data.len() as u64, outcome, checks);
         if outcome != Outcome::Verified {
             let error = VerifyError::new(outcome, cid.hash_code(), cid.digest(), data);
             self.findings.push(Finding::new(error.code(), error.to_string()).at(at).cid(cid.to_cid()));
@@ -145,7 +149,7 @@ impl Checked {
         // An identity CID has at most 128 bytes of data, so what it can carry in turn shrinks with every step.
         while let Some(bytes) = inline.pop() {
             let Ok(cid) = RawCid::parse(&bytes) else { continue };
-            let mut record = self::record(cid, record.at, 0, cid.digest().len() as u64, Outcome::Verified, checks.keyer);
+            let mut record = self::record(cid, record.at, 0, cid.digest().len() as u64, Outcome::Verified, checks);
             record.is_virtual = true;
             self.links_of(&mut record, cid, cid.digest(), checks, &mut inline);
             self.records.push(record);
@@ -173,7 +177,7 @@ impl Checked {
         let read = if cid.codec() == codec::DAG_PB {
             // A name is part of a path only in a directory, and in a HAMT shard only behind its prefix.
             dag::pb::scan(data, |_| {}).and_then(|info| {
-                let rule = unixfs::SegmentRule::of(info.data);
+                let rule = SegmentRule::of(info.data);
                 dag::pb::scan(data, |link| {
                     add(self, link.cid, &mut |out| out.extend_from_slice(rule.segment(link.name())));
                 })
@@ -185,7 +189,7 @@ impl Checked {
             });
             outcome.map(|outcome| outcome.coverage)
         };
-        if cid.codec() == codec::DAG_PB && read.is_ok() && checks.unixfs == unixfs::Strictness::Strict {
+        if cid.codec() == codec::DAG_PB && read.is_ok() && checks.unixfs == Strictness::Strict {
             self.check_unixfs(record.at, cid, data);
         }
         match read {
@@ -207,10 +211,15 @@ impl Checked {
     fn check_unixfs(&mut self, at: FileOffset, cid: RawCid<'_>, data: &[u8]) {
         let Ok(node) = dag::pb::PbNode::parse(data) else { return };
         // A dag-pb node need not be UnixFS; only one that is can break its rules.
-        let Some(Ok(unixfs)) = node.data().map(UnixFs::parse) else { return };
-        if let Err(error) = unixfs.check_links(node.links()) {
-            let finding = Finding::new(Code::BadNode, format!("a UnixFS node that contradicts itself: {error}"));
-            self.findings.push(finding.at(at).cid(cid.to_cid()));
-        }
+        let Some(Ok(unixfs)) = node.info.data.map(UnixFs::parse) else { return };
+        let finding = match unixfs.check_links(&node.links) {
+            Ok(_) => return,
+            // Names are a matter of who writes them to a disk, and refused there; the archive is sound.
+            Err(error @ (Violation::Name { .. } | Violation::RepeatedName { .. })) => {
+                Finding::new(Code::NonCanonical, format!("a directory that cannot be extracted as it is: {error}"))
+            }
+            Err(error) => Finding::new(Code::BadNode, format!("a UnixFS node that contradicts itself: {error}")),
+        };
+        self.findings.push(finding.at(at).cid(cid.to_cid()));
     }
 }

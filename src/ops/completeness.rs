@@ -1,9 +1,10 @@
 //! Is everything there that a root leads to? And if not, what is missing, and which path needs it?
 
 use super::graph::{Class, Graph, LinkCursor, NodeId};
-use crate::cid::{Cid, RawCid};
+use crate::cid::{Cid, Multihash, RawCid};
 use crate::control::Control;
 use crate::error::Result;
+use std::collections::HashSet;
 
 /// A block that is linked and not there.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub(crate) struct Completeness<'g> {
     pub(crate) reached: u64,
     /// How many more nodes may be visited to list what is missing.
     budget: u64,
+    /// Roots that nothing in the archive is or links to.
+    absent_roots: HashSet<Multihash>,
 }
 
 struct Frame {
@@ -61,7 +64,26 @@ impl<'g> Completeness<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Completeness<'g> {
         let states = vec![State::New; graph.node_count()];
         // Enough for every root of an honest archive; a hostile one has many roots above one large hole.
-        Completeness { graph, states, unread_links: 0, reached: 0, budget: 20_000_000 }
+        Completeness { graph, states, unread_links: 0, reached: 0, budget: 20_000_000, absent_roots: HashSet::new() }
+    }
+
+    /// Distinct blocks that the walks so far came to and that are not there.
+    pub(crate) fn missing(&self) -> u64 {
+        let nodes = self.states.iter().zip(0..).filter(|(state, _)| **state == State::Incomplete);
+        nodes.filter(|(_, id)| !self.graph.is_present(NodeId(*id))).count() as u64 + self.absent_roots.len() as u64
+    }
+
+    /// Distinct blocks that the walks so far did not come to, and where the first of them stands.
+    pub(crate) fn unreachable(&self) -> (u64, Option<u64>) {
+        let mut count = 0;
+        let mut first: Option<u64> = None;
+        for (_, id) in self.states.iter().zip(0..).filter(|(state, _)| **state == State::New) {
+            if let Some(place) = self.graph.place(NodeId(id)).filter(|_| self.graph.is_section(NodeId(id))) {
+                count += 1;
+                first = Some(first.map_or(place, |first| first.min(place)));
+            }
+        }
+        (count, first)
     }
 
     /// Walks from one root and says what is missing below it.
@@ -69,14 +91,18 @@ impl<'g> Completeness<'g> {
         let key = self.graph.keyer().key(cid.hash().code(), cid.hash().digest());
         let mut report = RootReport { cid, present: false, complete: Some(false), missing: Vec::new(), missing_cut: false };
         let is_identity = cid.hash().code() == crate::cid::hash_code::IDENTITY;
-        let Some(node) = self.graph.find(key).filter(|node| is_identity || self.graph.is_present(*node)) else {
+        let found = self.graph.find(key);
+        let Some(node) = found.filter(|node| self.graph.is_present(*node)) else {
             if is_identity {
-                // Its data is in the CID, and nothing was linked from it.
-                report.present = true;
-                report.complete = Some(true);
-            } else {
-                report.missing.push(MissingBlock { cid, path: b"/".to_vec(), parent: None });
+                // Its data is in the CID itself.
+                (report.present, report.complete) = (true, Some(true));
+                return Ok(report);
             }
+            match found {
+                Some(node) => self.set(node, State::Incomplete),
+                None => drop(self.absent_roots.insert(*cid.hash())),
+            }
+            report.missing.push(MissingBlock { cid, path: b"/".to_vec(), parent: None });
             return Ok(report);
         };
         report.present = true;
@@ -149,7 +175,7 @@ impl<'g> Completeness<'g> {
 
     /// Lists each block that is missing below an incomplete root, once, with the first path that needs it.
     fn list_missing(&mut self, root: NodeId, class: Class, report: &mut RootReport, control: &Control) -> Result<()> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut path = Vec::new();
         let mut stack = vec![(root, class, self.graph.links(root, class), 0usize)];
         while let Some((node, class, cursor, path_len)) = stack.last_mut() {

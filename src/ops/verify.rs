@@ -15,7 +15,7 @@ use crate::dag::Coverage;
 use crate::error::{Code, Error, Finding, Result, Severity};
 use crate::format::{Batch, Framer, Huge};
 use crate::hash::{self, Hasher, Outcome};
-use crate::offset::FileOffset;
+use crate::offset::{FileOffset, PayloadOffset};
 use crate::unixfs::Strictness;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -93,7 +93,7 @@ pub struct Counts {
     pub mismatched_blocks: u64,
     /// Blocks that could not be verified.
     pub unverified_blocks: u64,
-    /// Sections with a digest shorter than its function gives, and still long enough.
+    /// Bytes of all blocks.
     pub block_bytes: u64,
     /// Bytes of blocks with a CID not seen before.
     pub unique_bytes: u64,
@@ -206,10 +206,10 @@ impl Together {
             self.options.roots.clone()
         };
         let gather = Gather {
+            index: carv2.and_then(|c| c.index_start()).map(|_| IndexCheck::new(self.graph.keyer())),
             graph: std::mem::take(&mut self.graph),
             findings: std::mem::take(&mut part.findings),
             counts: Counts::default(),
-            index: carv2.and_then(|c| c.index_start()).map(|_| IndexCheck::default()),
             payload_start: framer.payload_start(),
             end: framer.payload_start().plus(header.encoded_len()),
         };
@@ -219,6 +219,7 @@ impl Together {
                 links: self.options.depth == Depth::Dag,
                 unixfs: self.options.unixfs,
                 depth_max: control.limits.depth_max,
+                has_index: gather.index.is_some(),
             },
         };
         let gathered = pipeline::run(&mut framer, &job, gather, &control)?;
@@ -410,7 +411,7 @@ impl Job for Scan {
             );
             state.findings.push(Finding::new(Code::LimitReached, message).at(huge.at).cid(cid.to_cid()));
         }
-        let record = check::record(cid, huge.at, huge.head_len, huge.data_len, outcome, self.checks.keyer);
+        let record = check::record(cid, huge.at, huge.head_len, huge.data_len, outcome, &self.checks);
         state.end = state.end.max(huge.at.plus(u64::from(huge.head_len)).plus(huge.data_len));
         state.record(&record, &Checked::default());
         Ok(())
@@ -488,7 +489,7 @@ impl Gather {
             findings.tally(Code::UnknownCodec, at, || format!("codec {name}: its links, if any, were not read"));
         }
         if let Some(index) = &mut self.index {
-            index.section(at.0.saturating_sub(self.payload_start.0), record);
+            index.section(PayloadOffset(at.0.saturating_sub(self.payload_start.0)), record);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -62,7 +62,7 @@ fn stdin_file() -> io::Result<File> {
     }
     #[cfg(not(unix))]
     {
-        OpenOptions::new().read(true).open("CONIN$")
+        std::fs::OpenOptions::new().read(true).open("CONIN$")
     }
 }
 

@@ -42,3 +42,42 @@ note_set! {
         BitfieldMismatch = "the shard's bitfield does not match its links",
     }
 }
+
+/// Whether UnixFS nodes that contradict themselves are faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strictness {
+    /// As the specification says: they must be rejected.
+    #[default]
+    Strict,
+    /// Sizes that do not add up are tolerated (`--lenient-unixfs`): what the blocks hold counts.
+    Lenient,
+}
+
+/// What the name of a node's links adds to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentRule {
+    /// The whole name.
+    Name,
+    /// What follows the bucket number; nothing for an inner shard.
+    BehindPrefix(usize),
+}
+
+impl SegmentRule {
+    /// The rule of a dag-pb node with this `Data` field.
+    pub fn of(data: Option<&[u8]>) -> SegmentRule {
+        match data.map(UnixFs::parse) {
+            Some(Ok(node)) if node.kind == Kind::HamtShard => {
+                hamt::Fanout::new(node.fanout).map_or(SegmentRule::Name, |fanout| SegmentRule::BehindPrefix(fanout.prefix_len()))
+            }
+            _ => SegmentRule::Name,
+        }
+    }
+
+    /// The segment that a link of this name adds.
+    pub fn segment(self, name: &[u8]) -> &[u8] {
+        match self {
+            SegmentRule::Name => name,
+            SegmentRule::BehindPrefix(len) => name.get(len..).unwrap_or_default(),
+        }
+    }
+}
