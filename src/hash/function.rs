@@ -2,7 +2,7 @@
 
 use super::{DIGEST_LEN_MIN, Outcome, Why};
 use crate::cid::{DIGEST_LEN_MAX, hash_code};
-use sha2::digest::{Digest, FixedOutputReset};
+use sha2::digest::{Digest, ExtendableOutputReset, FixedOutputReset, Update};
 
 /// A hash function that can be computed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Function {
     Sha3_256,
     Sha3_384,
     Sha3_512,
+    Shake128,
+    Shake256,
     Keccak224,
     Keccak256,
     Keccak384,
@@ -87,6 +89,14 @@ macro_rules! with_state {
                 let $state = Fixed::<sha3::Sha3_512>::default();
                 $body
             }
+            Function::Shake128 => {
+                let $state = Extendable::<shake::Shake128>::default();
+                $body
+            }
+            Function::Shake256 => {
+                let $state = Extendable::<shake::Shake256>::default();
+                $body
+            }
             Function::Keccak224 => {
                 let $state = Fixed::<sha3::Keccak224>::default();
                 $body
@@ -131,6 +141,8 @@ impl Function {
             0x15 => Function::Sha3_384,
             0x16 => Function::Sha3_256,
             0x17 => Function::Sha3_224,
+            0x18 => Function::Shake128,
+            0x19 => Function::Shake256,
             0x1a => Function::Keccak224,
             0x1b => Function::Keccak256,
             0x1c => Function::Keccak384,
@@ -159,7 +171,7 @@ impl Function {
             Function::Sha2_384 | Function::Sha3_384 | Function::Keccak384 => 48,
             Function::Sha2_512 | Function::Sha3_512 | Function::Keccak512 => 64,
             Function::Blake2b(len) | Function::Blake2s(len) => usize::from(len),
-            Function::Identity | Function::Blake3 => DIGEST_LEN_MAX,
+            Function::Identity | Function::Shake128 | Function::Shake256 | Function::Blake3 => DIGEST_LEN_MAX,
         }
     }
 
@@ -169,7 +181,7 @@ impl Function {
             Err(Outcome::Unverifiable(Why::DigestTooShort))
         } else if digest_len <= self.output_len() {
             Ok(())
-        } else if matches!(self, Function::Identity | Function::Blake3) {
+        } else if matches!(self, Function::Identity | Function::Shake128 | Function::Shake256 | Function::Blake3) {
             Err(Outcome::Unverifiable(Why::DigestTooLong))
         } else {
             Err(Outcome::Mismatch)
@@ -178,7 +190,10 @@ impl Function {
 
     /// Whether boxo's `verifcid` leaves the function out of its allowlist.
     pub(super) fn is_unusual(self) -> bool {
-        matches!(self, Function::Sha2_224 | Function::Sha2_384 | Function::Sha2_512_224 | Function::Sha2_512_256)
+        matches!(
+            self,
+            Function::Sha2_224 | Function::Sha2_384 | Function::Sha2_512_224 | Function::Sha2_512_256 | Function::Shake128
+        )
     }
 
     /// Fills `out` with the first bytes of the output for `data`.
@@ -223,6 +238,20 @@ impl<D: Digest + FixedOutputReset> Run for Fixed<D> {
 
     fn squeeze(&mut self, out: &mut [u8]) {
         copy_prefix(&self.0.finalize_fixed_reset(), out);
+    }
+}
+
+/// A function that gives as many bytes as are asked for.
+#[derive(Default)]
+struct Extendable<X>(X);
+
+impl<X: Update + ExtendableOutputReset> Run for Extendable<X> {
+    fn absorb(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn squeeze(&mut self, out: &mut [u8]) {
+        self.0.finalize_xof_reset_into(out);
     }
 }
 

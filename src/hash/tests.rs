@@ -1,7 +1,7 @@
 use super::*;
 
 /// Code, whole output for `abc`, first 20 bytes of the output for the 1000 bytes `i % 251`. Source: Python 3's hashlib;
-/// PyCryptodome for keccak and the truncated SHA2-512; the blake3 package from PyPI. BLAKE3 to 70 bytes.
+/// PyCryptodome for keccak and the truncated SHA2-512; the blake3 package from PyPI. BLAKE3 and SHAKE-256 to 70 bytes, SHAKE-128 to 40.
 const KNOWN: &[(u64, &str, &str)] = &[
     (0x11, "a9993e364706816aba3e25717850c26c9cd0d89d", "c9c960a0b925474fab83942cc27d504fc24ac37b"),
     (0x1013, "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7", "c182669a7f6629dc7fd8a9198f15af15adbbaeff"),
@@ -62,6 +62,16 @@ const KNOWN: &[(u64, &str, &str)] = &[
         0x1e,
         "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d851fb250ae7393f5d02813b65d521a0d492d9ba09cf7ce7f4cffd900f23374bf0bc08a1fb0b38e",
         "b43670a52d1af24abdac5d2c3ed19ff4e62b60a6",
+    ),
+    (
+        0x18,
+        "5881092dd818bf5cf8a3ddb793fbcba74097d5c526a6d35f97b83351940f2cc844c50af32acd3f2c",
+        "a72440f7f5aa7c14c8e0187420611da7e2ba62f5",
+    ),
+    (
+        0x19,
+        "483366601360a8771c6863080cc4114d8db44530f8f1e1ee4f94ea37e78b5739d5a15bef186a5386c75744c0527e1faa9f8726e462a12a4feb06bd8801e751e41385141204f3",
+        "34833f03ed88bb5f083ce590c7ae5af93ede33e1",
     ),
 ];
 
@@ -128,7 +138,7 @@ fn truncated_digests_count_from_20_bytes() {
 
 #[test]
 fn digests_longer_than_the_output() {
-    for (code, abc, _) in KNOWN.iter().filter(|(code, ..)| *code != 0x1e) {
+    for (code, abc, _) in KNOWN.iter().filter(|(code, ..)| ![0x18, 0x19, 0x1e].contains(code)) {
         let mut digest_and_zero = unhex(abc);
         digest_and_zero.push(0);
         assert_eq!(check(*code, &digest_and_zero, b"abc"), Outcome::Mismatch, "{code:x}");
@@ -136,9 +146,11 @@ fn digests_longer_than_the_output() {
         assert_eq!(hasher.finish_matches(&digest_and_zero), Outcome::Mismatch, "{code:x}");
         assert_eq!(digest(*code, b"abc", digest_and_zero.len()).unwrap_err(), Why::DigestTooLong, "{code:x}");
     }
-    let blake3 = digest(0x1e, b"abc", 128).unwrap();
-    assert_eq!(check(0x1e, blake3.bytes(), b"abc"), Outcome::Verified);
-    assert_eq!(check(0x1e, &[0; 129], b"abc"), Outcome::Unverifiable(Why::DigestTooLong));
+    for code in [0x18, 0x19, 0x1e] {
+        let digest = digest(code, b"abc", 128).unwrap();
+        assert_eq!(check(code, digest.bytes(), b"abc"), Outcome::Verified);
+        assert_eq!(check(code, &[0; 129], b"abc"), Outcome::Unverifiable(Why::DigestTooLong));
+    }
 }
 
 #[test]
@@ -199,7 +211,7 @@ fn what_cannot_be_checked() {
 #[test]
 fn unusual_functions() {
     let unusual: Vec<u64> = (0..0x2000).chain(0xb200..0xb270).filter(|code| is_unusual(*code)).collect();
-    assert_eq!(unusual, [0x20, 0x1013, 0x1014, 0x1015]);
+    assert_eq!(unusual, [0x18, 0x20, 0x1013, 0x1014, 0x1015]);
 }
 
 #[test]
