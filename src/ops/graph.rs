@@ -281,6 +281,20 @@ impl Graph {
         Some(Link { target: NodeId(read_u32(entry)), class: Class::from_byte(*entry.get(4)?), segment })
     }
 
+    /// For each node whether some block links to it.
+    pub(crate) fn linked(&self) -> Vec<bool> {
+        let mut linked = vec![false; self.nodes.len()];
+        for id in (0..self.nodes.len() as u32).map(NodeId) {
+            for class in [Class::DagPb, Class::DagCbor, Class::DagJson] {
+                let mut cursor = self.links(id, class);
+                while let Some(link) = self.next_link(&mut cursor) {
+                    linked.get_mut(link.target.0 as usize).into_iter().for_each(|entry| *entry = true);
+                }
+            }
+        }
+        linked
+    }
+
     /// The node of this multihash, if anything was ever said of it.
     pub(crate) fn find(&self, key: Key) -> Option<NodeId> {
         let same = |id: &u32| self.nodes.get(*id as usize).is_some_and(|node| node.key == key);

@@ -1,13 +1,16 @@
 //! One module, one verb: options in, a result out. Files are opened here and in [`store`](crate::store); nothing is printed.
 
+pub mod blocks;
 mod check;
 mod completeness;
 mod findings;
 mod graph;
 mod index_check;
 mod pipeline;
+pub mod roots;
 pub mod verify;
 
+pub use check::Hashing;
 pub use completeness::{MissingBlock, RootReport};
 pub use findings::Notes;
 pub use index_check::IndexReport;

@@ -3,7 +3,7 @@
 //! What this does not check: that a file is what its owner thinks it is (only the CID says that), and blocks whose hash
 //! function is unknown, which are reported as unverified and never counted as sound.
 
-use super::check::{self, Checked, Checks, Record};
+use super::check::{self, Checked, Checks, Hashing, Record};
 use super::completeness::{Completeness, RootReport};
 use super::findings::{Findings, Notes};
 use super::graph::{Arrival, Class, Graph};
@@ -35,6 +35,8 @@ pub enum Depth {
 pub struct Options {
     /// How deep.
     pub depth: Depth,
+    /// Whether blocks are hashed.
+    pub hashing: Hashing,
     /// Roots to check in place of the header's.
     pub roots: Vec<Cid>,
     /// Whether notes are errors.
@@ -161,7 +163,7 @@ pub fn verify<R: Read + Send>(input: R, file_len: Option<u64>, options: &Options
 pub struct Together {
     options: Options,
     control: Control,
-    graph: Graph,
+    pub(super) graph: Graph,
     parts: Vec<Part>,
 }
 
@@ -215,6 +217,7 @@ impl Together {
         };
         let job = Scan {
             checks: Checks {
+                hashing: self.options.hashing,
                 keyer: gather.graph.keyer(),
                 links: self.options.depth == Depth::Dag,
                 unixfs: self.options.unixfs,
@@ -361,9 +364,8 @@ struct Scan {
     checks: Checks,
 }
 
-impl Job for Scan {
+impl Job<Gather> for Scan {
     type Output = Checked;
-    type State = Gather;
 
     fn work(&self, batch: &Batch) -> Checked {
         check::check(batch, &self.checks)
@@ -411,7 +413,7 @@ impl Job for Scan {
             );
             state.findings.push(Finding::new(Code::LimitReached, message).at(huge.at).cid(cid.to_cid()));
         }
-        let record = check::record(cid, huge.at, huge.head_len, huge.data_len, outcome, &self.checks);
+        let record = check::record(cid, huge.at, huge.data_len, outcome, &self.checks);
         state.end = state.end.max(huge.at.plus(u64::from(huge.head_len)).plus(huge.data_len));
         state.record(&record, &Checked::default());
         Ok(())
@@ -490,6 +492,30 @@ impl Gather {
         }
         if let Some(index) = &mut self.index {
             index.section(PayloadOffset(at.0.saturating_sub(self.payload_start.0)), record);
+        }
+    }
+}
+
+impl Report {
+    /// The UnixFS profiles (IPIP-499 and those in wide use) that could have made this archive, by its codecs, CID
+    /// versions and longest leaf. Small archives fit several; none when it does not look like UnixFS.
+    pub fn profiles(&self) -> Vec<&'static str> {
+        use crate::cid::codec::{DAG_PB, RAW};
+        let counts = &self.counts;
+        let of = |codec| counts.codecs.get(&codec).copied().unwrap_or(0);
+        let is_unixfs = counts.blocks > 0 && of(DAG_PB) + of(RAW) == counts.blocks;
+        let is_sha256 = counts.hashes.keys().all(|code| *code == crate::cid::hash_code::SHA2_256);
+        if !is_unixfs || !is_sha256 {
+            return Vec::new();
+        }
+        // 256 KiB of data in a dag-pb leaf take a few bytes more.
+        let leaf_max = counts.max_block;
+        match (counts.cid_versions, of(RAW) > 0) {
+            ([_, 0], false) => vec!["unixfs-v0-2015"],
+            ([0, _], true) if leaf_max <= 256 << 10 => vec!["unixfs-v1-2025", "kubo-cidv1-legacy", "ipfs-car"],
+            ([0, _], true) if leaf_max <= 1 << 20 => vec!["unixfs-v1-2025", "ipfs-car"],
+            ([0, _], false) if leaf_max <= (256 << 10) + 64 => vec!["kubo-cidv1-noraw"],
+            _ => Vec::new(),
         }
     }
 }
