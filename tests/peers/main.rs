@@ -6,7 +6,7 @@
 mod program;
 mod tree;
 
-use program::{Ipfs, IpfsCar, Repository, cartool, cartool_exits};
+use program::{Ipfs, IpfsCar, Repository, cartool, cartool_exits, make_samples};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -234,4 +234,23 @@ fn ipfs_car_reads_a_merged_bundle() {
         ipfs_car.succeeds(words!["unpack", bundle, "--root", root, "--output", into]);
         assert_same(&at(name), &into, Metadata::Ignored);
     }
+}
+
+#[test]
+fn the_samples_are_what_their_script_makes() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let made = temporary();
+    if !make_samples(&samples.join("make.sh"), made.path()) {
+        return;
+    }
+    let described = fs::read_to_string(samples.join("README.md")).expect("testdata/README.md");
+    let mut count = 0;
+    for (name, content) in tree::read(made.path(), Metadata::Ignored) {
+        let committed = fs::read(samples.join(&name)).expect("a committed sample");
+        let digest = tree::sha256(&committed);
+        assert!(content.ends_with(&digest), "{}: committed {digest}, made {content}", name.display());
+        assert!(described.contains(&format!("`{}` | `{digest}`", name.display())), "README.md: {} {digest}", name.display());
+        count += 1;
+    }
+    assert_eq!(count, 11, "samples");
 }

@@ -1,9 +1,11 @@
 //! The programs under test: `cartool`, and the peers it is compared with.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 /// Words of a command line, each a string or a path.
 #[macro_export]
@@ -24,7 +26,7 @@ pub(crate) fn cartool_exits(code: i32, words: &[&OsStr]) -> String {
 }
 
 fn run(command: &mut Command) -> Output {
-    command.stdin(std::process::Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 fn talk(output: &Output) -> String {
@@ -45,12 +47,15 @@ fn find(name: &str, place: &str) -> Option<PathBuf> {
     candidates.into_iter().find(|candidate| candidate.is_file())
 }
 
-/// Says that a peer is absent. The test harness captures `println!` of a test that passes; this is seen.
-fn skipped(name: &str) {
-    let _ = writeln!(std::io::stderr(), "skipped: no {name} in PATH");
+/// Says once that a peer is absent. The test harness captures `println!` of a test that passes; this is seen.
+fn skipped(name: &'static str) {
+    static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().expect("no test panics while it says this").insert(name) {
+        let _ = writeln!(std::io::stderr(), "skipped: no {name} in PATH");
+    }
 }
 
-fn require(name: &str) {
+fn require(name: &'static str) {
     let required = std::env::var_os("CARTOOL_REQUIRE_PEERS").is_some_and(|value| value == "1");
     assert!(!required, "CARTOOL_REQUIRE_PEERS is 1, but there is no {name} in PATH or {}", installed().display());
     skipped(name);
@@ -164,6 +169,16 @@ impl IpfsCar {
         assert!(output.status.success(), "ipfs-car {words:?}\n{}", talk(&output));
         line(&output.stdout)
     }
+}
+
+/// Makes the sample archives anew in a folder, or does nothing where a peer is absent.
+pub(crate) fn make_samples(script: &Path, folder: &Path) -> bool {
+    if Ipfs::all().is_empty() || IpfsCar::find().is_none() || !installed().join("stamp").exists() {
+        return false;
+    }
+    let output = run(Command::new(script).arg(folder));
+    assert!(output.status.success(), "{}\n{}", script.display(), talk(&output));
+    true
 }
 
 fn line(output: &[u8]) -> String {

@@ -65,6 +65,11 @@ pub(crate) fn full(root: &Path) {
     }
 }
 
+/// The digest in lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What stands at each path below a root.
 pub(crate) fn read(root: &Path, metadata: Metadata) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
@@ -79,7 +84,7 @@ pub(crate) fn read(root: &Path, metadata: Metadata) -> BTreeMap<PathBuf, String>
                 folders.push(path.clone());
                 "folder".to_owned()
             } else {
-                format!("{} bytes {:x?}", stat.len(), Sha256::digest(fs::read(&path).expect("read file")))
+                format!("{} bytes, SHA-256 {}", stat.len(), sha256(&fs::read(&path).expect("read file")))
             };
             if metadata == Metadata::Kept && !stat.is_symlink() {
                 seen += &format!(" mode {:o} mtime {}.{:09}", stat.mode() & 0o7777, stat.mtime(), stat.mtime_nsec());

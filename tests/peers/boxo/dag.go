@@ -169,30 +169,3 @@ func (r *repo) refs(args []string) error {
 		return true
 	})
 }
-
-// car runs go-car on archives, without a repository.
-func car(verb string, args []string) error {
-	if verb == "car index" {
-		words, err := parse(flag.NewFlagSet(verb, flag.ContinueOnError), args, 2)
-		if err != nil {
-			return err
-		}
-		return gocar.WrapV1File(words[0], words[1])
-	}
-	words, err := parse(flag.NewFlagSet(verb, flag.ContinueOnError), args, 1)
-	if err != nil {
-		return err
-	}
-	reader, err := gocar.OpenReader(words[0])
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	stats, err := reader.Inspect(true)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("version %d, %d roots, roots present %t, %d blocks, index %s\n",
-		stats.Version, len(stats.Roots), stats.RootsPresent, stats.BlockCount, stats.IndexCodec)
-	return nil
-}

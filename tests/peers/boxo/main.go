@@ -20,13 +20,14 @@ import (
 )
 
 const usage = `usage: boxo init
-       boxo add -r -Q [--cid-version=1] [--raw-leaves] [--trickle] [--preserve-mode] [--preserve-mtime] PATH
+       boxo add -r -Q [--cid-version=1] [--raw-leaves] [--trickle] [--chunker=size-N]
+                [--max-directory-links=N] [--preserve-mode] [--preserve-mtime] PATH
        boxo get -o DIR CID
        boxo refs -r -u CID
        boxo block get|rm CID
        boxo dag put --input-codec dag-json --store-codec dag-cbor FILE
        boxo dag export CID | boxo dag import FILE…
-       boxo car index V1 V2 | boxo car inspect FILE`
+       boxo car index V1 V2 | boxo car inspect FILE | boxo car write -o FILE --roots CID,… CID…`
 
 // repo is a store of blocks that no network stands behind: a block that is not here is missing.
 type repo struct {
@@ -68,8 +69,11 @@ func run(args []string) error {
 		}
 		verb, rest = verb+" "+rest[0], rest[1:]
 	}
-	if verb == "car index" || verb == "car inspect" {
-		return car(verb, rest)
+	switch verb {
+	case "car index":
+		return carIndex(rest)
+	case "car inspect":
+		return carInspect(rest)
 	}
 	r, err := openRepo()
 	if err != nil {
@@ -94,6 +98,8 @@ func run(args []string) error {
 		return r.dagExport(rest)
 	case "dag import":
 		return r.dagImport(rest)
+	case "car write":
+		return r.carWrite(rest)
 	}
 	return fmt.Errorf("unknown command %q\n%s", verb, usage)
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/ipfs/boxo/chunker"
+	chunk "github.com/ipfs/boxo/chunker"
 	"github.com/ipfs/boxo/files"
 	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/ipfs/boxo/ipld/unixfs"
@@ -25,30 +25,41 @@ import (
 // adder turns files into blocks as `ipfs add` does: 256 KiB chunks, 174 links a node, HAMT shards for large directories.
 type adder struct {
 	*repo
-	prefix                                          cid.Prefix
-	rawLeaves, trickle, preserveMode, preserveMtime bool
+	prefix                      cid.Prefix
+	chunker                     string
+	maxDirectoryLinks           int
+	rawLeaves, trickle          bool
+	preserveMode, preserveMtime bool
 }
 
 func (r *repo) add(args []string) error {
-	flags := flag.NewFlagSet("add", flag.ContinueOnError)
+	options := flag.NewFlagSet("add", flag.ContinueOnError)
 	for _, accepted := range []string{"r", "Q"} {
-		flags.Bool(accepted, true, "always so")
+		options.Bool(accepted, true, "always so")
 	}
-	flags.Bool("pin", false, "there are no pins")
-	version := flags.Int("cid-version", 0, "CID version")
+	options.Bool("pin", false, "there are no pins")
+	version := options.Int("cid-version", 0, "CID version")
 	a := adder{repo: r}
-	flags.BoolVar(&a.rawLeaves, "raw-leaves", false, "leaves are raw blocks; the default of CID version 1")
-	flags.BoolVar(&a.trickle, "trickle", false, "trickle layout in place of balanced")
-	flags.BoolVar(&a.preserveMode, "preserve-mode", false, "keep permissions")
-	flags.BoolVar(&a.preserveMtime, "preserve-mtime", false, "keep modification times")
-	words, err := parse(flags, args, 1)
+	options.BoolVar(&a.rawLeaves, "raw-leaves", false, "leaves are raw blocks; the default of CID version 1")
+	options.BoolVar(&a.trickle, "trickle", false, "trickle layout in place of balanced")
+	options.StringVar(&a.chunker, "chunker", "", "how files are cut")
+	options.IntVar(&a.maxDirectoryLinks, "max-directory-links", 0, "entries from which a directory is sharded, whatever its size")
+	options.BoolVar(&a.preserveMode, "preserve-mode", false, "keep permissions")
+	options.BoolVar(&a.preserveMtime, "preserve-mtime", false, "keep modification times")
+	words, err := parse(options, args, 1)
 	if err != nil {
 		return err
 	}
 	if a.prefix, err = merkledag.PrefixForCidVersion(*version); err != nil {
 		return err
 	}
-	a.rawLeaves = (a.rawLeaves || *version == 1) && !a.preserveMode && !a.preserveMtime
+	said := false
+	options.Visit(func(f *flag.Flag) { said = said || f.Name == "raw-leaves" })
+	if !said {
+		a.rawLeaves = *version == 1
+	}
+	// A raw block has no place for metadata.
+	a.rawLeaves = a.rawLeaves && !a.preserveMode && !a.preserveMtime
 	info, err := os.Lstat(words[0])
 	if err != nil {
 		return err
@@ -85,11 +96,10 @@ func (a *adder) node(entry files.Node) (node ipld.Node, err error) {
 }
 
 func (a *adder) directory(entry files.Directory) (ipld.Node, error) {
-	options := []uio.DirectoryOption{uio.WithCidBuilder(a.prefix)}
-	builder := helpers.DagBuilderParams{}
-	a.stat(entry, &builder)
-	options = append(options, uio.WithStat(builder.FileMode, builder.FileModTime))
-	directory, err := uio.NewDirectory(a.dag, options...)
+	var kept helpers.DagBuilderParams
+	a.stat(entry, &kept)
+	directory, err := uio.NewDirectory(a.dag, uio.WithCidBuilder(a.prefix), uio.WithStat(kept.FileMode, kept.FileModTime),
+		uio.WithMaxLinks(a.maxDirectoryLinks))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +138,11 @@ func (a *adder) file(entry files.File) (ipld.Node, error) {
 		Dagserv: a.dag, RawLeaves: a.rawLeaves, Maxlinks: helpers.DefaultLinksPerBlock, CidBuilder: a.prefix,
 	}
 	a.stat(entry, &params)
-	builder, err := params.New(chunk.DefaultSplitter(entry))
+	splitter, err := chunk.FromString(entry, a.chunker)
+	if err != nil {
+		return nil, err
+	}
+	builder, err := params.New(splitter)
 	if err != nil {
 		return nil, err
 	}
