@@ -144,12 +144,11 @@ func (r *repo) importFile(name string) ([]cid.Cid, error) {
 	}
 }
 
-// refs prints the CID of every block below the root, each once.
+// refs prints the CID of every block that the root links to, or of every block below it, each once.
 func (r *repo) refs(args []string) error {
 	flags := flag.NewFlagSet("refs", flag.ContinueOnError)
-	for _, accepted := range []string{"r", "u"} {
-		flags.Bool(accepted, true, "always so")
-	}
+	recursive := flags.Bool("r", false, "every block below")
+	flags.Bool("u", true, "always so")
 	words, err := parse(flags, args, 1)
 	if err != nil {
 		return err
@@ -159,13 +158,13 @@ func (r *repo) refs(args []string) error {
 		return err
 	}
 	seen := cid.NewSet()
-	return merkledag.Walk(r.ctx, merkledag.GetLinksDirect(r.dag), root, func(c cid.Cid) bool {
+	return merkledag.WalkDepth(r.ctx, merkledag.GetLinksDirect(r.dag), root, func(c cid.Cid, depth int) bool {
 		if !seen.Visit(c) {
 			return false
 		}
-		if c != root {
+		if depth > 0 {
 			fmt.Println(c)
 		}
-		return true
+		return depth == 0 || *recursive
 	})
 }

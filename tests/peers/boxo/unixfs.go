@@ -53,9 +53,9 @@ func (r *repo) add(args []string) error {
 	if a.prefix, err = merkledag.PrefixForCidVersion(*version); err != nil {
 		return err
 	}
-	said := false
-	options.Visit(func(f *flag.Flag) { said = said || f.Name == "raw-leaves" })
-	if !said {
+	explicit := false
+	options.Visit(func(f *flag.Flag) { explicit = explicit || f.Name == "raw-leaves" })
+	if !explicit {
 		a.rawLeaves = *version == 1
 	}
 	// A raw block has no place for metadata.
