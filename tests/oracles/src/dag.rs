@@ -30,8 +30,8 @@ pub enum Refusal {
     OtherCodec,
     /// Too long for a decoder that recurses.
     TooLong,
-    /// libipld refuses the block, with its message.
-    Undecodable(String),
+    /// dag-cbor text that is not UTF-8, which Filecoin's chain holds.
+    TextNotUtf8,
 }
 
 impl fmt::Display for Refusal {
@@ -39,7 +39,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::OtherCodec => f.write_str("libipld reads links of dag-pb, dag-cbor and dag-json"),
             Self::TooLong => write!(f, "libipld recurses and gets at most {RECURSIVE_LEN_MAX} bytes"),
-            Self::Undecodable(_) => f.write_str("libipld does not decode the block"),
+            Self::TextNotUtf8 => f.write_str("libipld does not read text that is not UTF-8"),
         }
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Refusal {
 ///
 /// # Panics
 ///
-/// When libipld's decoder and its reference scanner disagree.
+/// When libipld fails for any other reason, or its decoder and its reference scanner disagree.
 pub fn links(cid: &Cid, data: &[u8]) -> Result<Vec<Cid>, Refusal> {
     let codec = match cid.codec() {
         DAG_PB => IpldCodec::DagPb,
@@ -62,9 +62,14 @@ pub fn links(cid: &Cid, data: &[u8]) -> Result<Vec<Cid>, Refusal> {
         _ => return Err(Refusal::OtherCodec),
     };
     // The scanner of dag-cbor skips text without looking at it; the decoder does not.
-    let decoded: Ipld = codec.decode(data).map_err(|error| Refusal::Undecodable(error.to_string()))?;
+    let decoded: Ipld = codec.decode(data).map_err(|error| {
+        let is_text = error.is::<std::str::Utf8Error>() || error.is::<std::string::FromUtf8Error>();
+        assert!(is_text, "libipld cannot read the sound block {cid}: {error}");
+        Refusal::TextNotUtf8
+    })?;
     let mut scanned = Vec::new();
-    codec.references::<Ipld, _>(data, &mut scanned).map_err(|error| Refusal::Undecodable(error.to_string()))?;
+    let scan = codec.references::<Ipld, _>(data, &mut scanned);
+    scan.unwrap_or_else(|error| panic!("libipld decodes {cid} but cannot scan it: {error}"));
     let mut of_decoded = Vec::new();
     decoded.references(&mut of_decoded);
     assert_eq!(sorted(&of_decoded), sorted(&scanned), "libipld's decoder and scanner disagree about {cid}");
@@ -188,8 +193,14 @@ mod tests {
     #[test]
     fn what_libipld_cannot_tell_is_a_refusal() {
         assert_eq!(links_of("bafkqaaa", b""), Err(Refusal::OtherCodec));
-        assert!(matches!(links_of("bafyqaaa", b"\x61\xff"), Err(Refusal::Undecodable(_))));
+        assert_eq!(links_of("bafyqaaa", b"\x61\xff"), Err(Refusal::TextNotUtf8));
         assert_eq!(links_of("bafyqaaa", &vec![0x81; RECURSIVE_LEN_MAX + 1]), Err(Refusal::TooLong));
+    }
+
+    #[test]
+    #[should_panic(expected = "cannot read the sound block")]
+    fn a_broken_block_is_no_refusal() {
+        let _ = links_of("bafyqaaa", b"\x82");
     }
 
     #[test]

@@ -28,7 +28,7 @@ fn libipld_sees_the_same_links() {
         })
     });
     tallies.into_iter().for_each(|part| tally.add(part));
-    tally.close("blocks whose links libipld reads", corpus.floor(3000));
+    tally.close("blocks whose links libipld reads", corpus.floor(5000));
 }
 
 /// A block with the archive to ask for it.
