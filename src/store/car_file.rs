@@ -249,4 +249,8 @@ impl BlockSource for CarFile {
     fn contains(&self, cid: &Cid) -> Result<bool> {
         Ok(Block::from_identity(cid).is_some() || self.place(cid)?.is_some())
     }
+
+    fn place(&self, cid: &Cid) -> Result<Option<FileOffset>> {
+        CarFile::place(self, cid)
+    }
 }

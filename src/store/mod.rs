@@ -17,6 +17,7 @@ pub use output::{Existing, Output};
 use crate::block::Block;
 use crate::cid::Cid;
 use crate::error::Result;
+use crate::offset::FileOffset;
 
 /// Something that has blocks.
 pub trait BlockSource {
@@ -32,6 +33,15 @@ pub trait BlockSource {
     /// # Errors
     /// When the store cannot be read.
     fn contains(&self, cid: &Cid) -> Result<bool>;
+
+    /// Where in its file the section with this multihash stands, when the source is one file.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn place(&self, cid: &Cid) -> Result<Option<FileOffset>> {
+        let _ = cid;
+        Ok(None)
+    }
 }
 
 impl<S: BlockSource + ?Sized> BlockSource for &S {
@@ -41,5 +51,9 @@ impl<S: BlockSource + ?Sized> BlockSource for &S {
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
         (**self).contains(cid)
+    }
+
+    fn place(&self, cid: &Cid) -> Result<Option<FileOffset>> {
+        (**self).place(cid)
     }
 }

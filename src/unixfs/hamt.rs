@@ -242,7 +242,7 @@ impl<'a> Shard<'a> {
 }
 
 /// At most three uppercase hexadecimal digits.
-fn parse_bucket(prefix: &[u8]) -> Option<u16> {
+pub(super) fn parse_bucket(prefix: &[u8]) -> Option<u16> {
     prefix.iter().try_fold(0u16, |bucket, digit| {
         let value = match digit {
             b'0'..=b'9' => digit.wrapping_sub(b'0'),

@@ -1,21 +1,37 @@
 //! UnixFS (UnixFS specification): what a dag-pb node means as a file, a directory, a symlink or a shard of a large directory.
 //!
-//! Pure and local: one node at a time, nothing about the nodes it links to.
+//! [`data`], [`hamt`] and [`name`] are pure: one node at a time, nothing about the nodes it links to. On them stand the readers that
+//! take blocks from a [`BlockSource`](crate::store::BlockSource): [`FileReader`], [`Directory`], [`Walk`] and [`resolve`], none of
+//! which calls itself, and all of which count their work in a [`Budget`].
 
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod budget;
 pub mod data;
+mod directory;
+mod file;
 pub mod hamt;
+mod keys;
 pub mod name;
+mod node;
+mod resolve;
 mod rules;
+#[cfg(test)]
+pub(crate) mod testing;
+mod walk;
 
 use crate::dag::note_set;
+pub use budget::Budget;
 pub use data::{Kind, Mtime, UnixFs};
+pub use directory::{DirEntry, Directory};
+pub use file::{Chunk, Chunks, FileInfo, FileReader};
 pub use name::EntryName;
+pub use resolve::{Found, Resolved, resolve};
 pub use rules::Violation;
+pub use walk::{Entry, EntryKind, RawLeaves, Walk};
 
 note_set! {
     /// A remark about a UnixFS node.
@@ -40,6 +56,8 @@ note_set! {
         LongVarint = "a number in the UnixFS data is not in its shortest form",
         /// The bitfield of a HAMT shard does not agree with its links; the links count.
         BitfieldMismatch = "the shard's bitfield does not match its links",
+        /// Shards of one directory have different fanouts.
+        MixedFanout = "a shard has another fanout than its directory's root shard",
     }
 }
 

@@ -166,6 +166,18 @@ impl UnixFs<'_> {
     }
 
     fn check_shard(&self, links: &[PbLink<'_>]) -> Result<Notes, Violation> {
+        let (_, notes) = self.scan_shard(links, |link, _, _, name| {
+            EntryName::try_from(name).map(drop).map_err(|error| Violation::Name { link, error })
+        })?;
+        Ok(notes)
+    }
+
+    /// Checks a shard and its links; `check` gets the number, bucket and name of each that is an entry.
+    pub(super) fn scan_shard(
+        &self,
+        links: &[PbLink<'_>],
+        mut check: impl FnMut(usize, hamt::Fanout, u16, &[u8]) -> Result<(), Violation>,
+    ) -> Result<(hamt::Fanout, Notes), Violation> {
         let shard = hamt::Shard::new(self)?;
         let mut seen = hamt::BucketSet::default();
         for (link, pb) in links.iter().enumerate() {
@@ -174,22 +186,27 @@ impl UnixFs<'_> {
                 return Err(Violation::RepeatedBucket { link, bucket });
             }
             if let hamt::Slot::Entry(name) = slot {
-                EntryName::try_from(name).map_err(|error| Violation::Name { link, error })?;
+                check(link, shard.fanout, bucket, name)?;
             }
         }
         let mut notes = Notes::default();
         if (0..shard.fanout.get()).any(|bucket| shard.bitfield.contains(bucket) != seen.contains(bucket)) {
             notes.insert(Note::BitfieldMismatch);
         }
-        Ok(notes)
+        Ok((shard.fanout, notes))
     }
 }
 
-/// Names an entry may have, each once. Sorted directories take no allocation.
+/// Names an entry may have, each once.
 fn check_directory(links: &[PbLink<'_>]) -> Result<(), Violation> {
     for (link, pb) in links.iter().enumerate() {
         EntryName::try_from(pb.name()).map_err(|error| Violation::Name { link, error })?;
     }
+    check_names_differ(links)
+}
+
+/// Each name once. Sorted directories take no allocation.
+pub(super) fn check_names_differ(links: &[PbLink<'_>]) -> Result<(), Violation> {
     let repeated = |pair: &[&[u8]]| match pair {
         [a, b] if a == b => Err(Violation::RepeatedName { name: (*a).into() }),
         _ => Ok(()),
