@@ -1,13 +1,21 @@
 //! One module, one verb: options in, a result out. Files are opened here and in [`store`](crate::store); nothing is printed.
 
 pub mod blocks;
+pub mod build;
 mod check;
 mod completeness;
+pub mod expect;
 mod findings;
 mod graph;
 mod index_check;
+pub mod merge;
 mod pipeline;
 pub mod roots;
+mod scan;
+mod sink;
+mod source;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 
 pub use check::Hashing;
