@@ -15,7 +15,7 @@ use super::sink::Sink;
 use super::source::{self, Places, Source};
 use crate::cid::{Cid, RawCid};
 use crate::control::Control;
-use crate::error::{Error, Finding, Result};
+use crate::error::{Code, Error, Finding, Result};
 use crate::format::{Framer, Header, Writer};
 use crate::store::{Existing, Input, Keyer, Output};
 use canonical::{Gather, Index};
@@ -299,12 +299,22 @@ impl Merge<'_> {
     ) -> Result<InputSummary> {
         let mut summary = summary_of(name, header);
         summary.bytes = framer.payload_start().0.saturating_add(summary.header.encoded_len());
-        let copy = Copy { stream, summary, remarks: Findings::default(), huge_is_new: false };
+        let remarks = self.remarks(&summary.header);
+        let copy = Copy { stream, summary, remarks, huge_is_new: false };
         let copy = scan::scan(framer, self.keyer, Identify::Cid, copy, self.control).map_err(|e| e.in_file(name))?;
         let Copy { mut summary, remarks, .. } = copy;
         summary.bytes = len.unwrap_or(summary.bytes);
         self.report(name, remarks);
         Ok(summary)
+    }
+
+    /// What is remarkable about an input with this header.
+    fn remarks(&self, header: &Header) -> Findings {
+        let mut remarks = Findings::default();
+        if self.options.roots == Roots::Wrap && header.roots().all(|root| root == RawCid::EMPTY) {
+            remarks.push(Finding::new(Code::NoRoots, "the header names no roots: no entry of the directory leads to these blocks"));
+        }
+        remarks
     }
 
     fn report(&mut self, name: &str, remarks: Findings) {
@@ -364,7 +374,8 @@ impl Merge<'_> {
         let mut framer = self.framer(&file, Some(len), &name)?;
         let header = framer.header().clone();
         let base = index.places.add(source, len);
-        let gather = Gather { index, base, summary: summary_of(&name, header), remarks: Findings::default() };
+        let remarks = self.remarks(&header);
+        let gather = Gather { index, base, summary: summary_of(&name, header), remarks };
         let gather =
             scan::scan(&mut framer, self.keyer, Identify::Multihash, gather, self.control).map_err(|e| e.in_file(&*name))?;
         let Gather { mut summary, remarks, .. } = gather;

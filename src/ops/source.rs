@@ -328,3 +328,47 @@ fn read_once(file: &File, buffer: &mut [u8], at: FileOffset) -> std::io::Result<
     #[cfg(windows)]
     return std::os::windows::fs::FileExt::seek_read(file, buffer, at.0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::Files;
+
+    #[test]
+    fn a_file_that_changed_is_no_longer_the_input() {
+        let files = Files::new();
+        let path = files.write("x", b"one");
+        let (source, input) = Source::open(&path, &Control::default()).unwrap();
+        assert_eq!(input.file_len(), Some(3));
+        assert!(source.can_reopen());
+        source.check_unchanged().unwrap();
+        files.write("x", b"three");
+        assert!(source.reopen().unwrap_err().message.contains("changed"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(source.check_unchanged().is_err());
+    }
+
+    #[test]
+    fn places_lead_into_the_right_file() {
+        let files = Files::new();
+        let mut places = Places::new(Limits::default());
+        let bases: Vec<Place> = (0..40u8)
+            .map(|n| {
+                let (source, input) = Source::open_at_random(&files.write(&n.to_string(), &[n; 5]), &Control::default()).unwrap();
+                places.add(source, input.file_len().unwrap())
+            })
+            .collect();
+        for (n, base) in (0..40u8).zip(bases).rev() {
+            let mut got = Vec::new();
+            let piece = &mut |piece: &[u8]| {
+                got.extend_from_slice(piece);
+                Ok(())
+            };
+            places.stream(Place(base.0 + 1), 4, piece).unwrap();
+            assert_eq!(got, [n; 4]);
+            let error = places.stream(Place(base.0 + 1), 5, &mut |_| Ok(())).unwrap_err();
+            assert_eq!(error.code(), Some(Code::Truncated), "{error}");
+        }
+        assert!(places.open.borrow().len() <= OPEN_MAX);
+    }
+}

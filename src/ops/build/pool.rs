@@ -305,7 +305,10 @@ impl Gather<'_> {
     }
 
     fn refuse(&mut self, head: SectionHead<'_>, why: Finding) {
-        self.pool.damaged.entry(head.key).or_insert(why.code);
+        // A block that is cut short is missing, not damaged.
+        if why.code != Code::Truncated {
+            self.pool.damaged.entry(head.key).or_insert(why.code);
+        }
         self.findings.push(why);
     }
 }

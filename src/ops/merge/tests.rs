@@ -187,6 +187,80 @@ fn wraps_in_both_orders() {
 }
 
 #[test]
+fn members_without_roots_are_said() {
+    let files = Files::new();
+    let (a, b) = (raw(b"a"), raw(b"b"));
+    let inputs = [files.write("one.car", &car(&[a.0], &[&a])), files.write("none.car", &car(&[], &[&b]))];
+    let mut found = Vec::new();
+    let options = Options { roots: Roots::Wrap, ..Options::default() };
+    merge(&inputs, &files.path("out.car"), &options, &Control::default(), &mut |name, finding| {
+        found.push((name.ends_with("none.car"), finding.code));
+    })
+    .unwrap();
+    assert_eq!(found, [(true, Code::NoRoots)]);
+}
+
+#[test]
+fn too_many_members_for_one_directory() {
+    let files = Files::new();
+    let roots: Vec<Cid> = (0..20_000u32).map(|n| raw(&n.to_le_bytes()).0).collect();
+    let input = files.write("many.car", &car(&roots, &[]));
+    let error = run(&[input], &files.path("out.car"), &Options { roots: Roots::Wrap, ..Options::default() }).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Usage) && error.message.contains("1048576"), "{error}");
+    assert_eq!(files.names(), ["many.car"]);
+}
+
+/// A CARv2 around this CARv1, with bytes behind it where an index may be.
+fn carv2(payload: &[u8]) -> Vec<u8> {
+    let number = |n: usize| (n as u64).to_le_bytes();
+    let index = 60 + payload.len();
+    let head = [&crate::format::carv2::PRAGMA[..], &[0; 16], &number(60), &number(payload.len()), &number(index), &[0; 9]];
+    [&head.concat()[..], payload, b"\x81\x08\0\0\0\0"].concat()
+}
+
+#[test]
+fn both_versions_are_read() {
+    let files = Files::new();
+    let (a, b) = (raw(b"a"), raw(b"b"));
+    let one = car(&[a.0], &[&a]);
+    let inputs = [files.write("1.car", &carv2(&one)), files.write("2.car", &car(&[b.0], &[&b, &a]))];
+    let out = files.path("out.car");
+    run(&inputs, &out, &Options::default()).unwrap();
+    assert_eq!(std::fs::read(&out).unwrap(), car(&[a.0, b.0], &[&a, &b]));
+    run(&inputs[..1], &out, &Options { blocks: Blocks::Canonical, ..Options::default() }).unwrap();
+    assert_eq!(std::fs::read(&out).unwrap(), one);
+}
+
+#[cfg(unix)]
+#[test]
+fn streams_are_read_once() {
+    let files = Files::new();
+    let (a, b) = (raw(b"a"), raw(b"b"));
+    let pipe = files.path("pipe");
+    let made = rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR, 0);
+    if made.is_err() {
+        // A file system without pipes has none to read.
+        return;
+    }
+    let file = files.write("1.car", &car(&[a.0], &[&a]));
+    let bytes = car(&[b.0], &[&b, &a]);
+    let out = files.path("out.car");
+    for blocks in [Blocks::AsRead, Blocks::Canonical] {
+        let options = Options { blocks, existing: Existing::Replace, ..Options::default() };
+        let (pipe_path, to_write) = (pipe.clone(), bytes.clone());
+        let writer = std::thread::spawn(move || std::fs::write(pipe_path, to_write));
+        let summary = merge(&[file.clone(), pipe.clone()], &out, &options, &Control::default(), &mut |_, _| {}).unwrap();
+        writer.join().unwrap().unwrap();
+        assert_eq!((summary.blocks, summary.inputs[1].bytes), (2, bytes.len() as u64));
+        let (mut roots, mut cids) = contents(&std::fs::read(&out).unwrap());
+        for list in [&mut roots, &mut cids] {
+            list.sort_by_key(|cid| *cid == b.0);
+            assert_eq!(*list, [a.0, b.0]);
+        }
+    }
+}
+
+#[test]
 fn requests_without_sense() {
     let files = Files::new();
     let input = files.write("1.car", &car(&[], &[]));
