@@ -127,8 +127,8 @@ pub fn merge(
     let manifest = options.manifest.as_deref().map(|path| Output::create(path, options.existing, inputs)).transpose()?;
     let merging = Merge { inputs, output, options, control, keyer: Keyer::new(), on_finding };
     let (sink, summary) = match options.blocks {
-        Blocks::AsRead => merging.as_read(sink)?,
-        Blocks::Canonical => merging.canonical(sink)?,
+        Blocks::AsRead => merging.in_input_order(sink)?,
+        Blocks::Canonical => merging.in_canonical_order(sink)?,
     };
     let manifest = manifest.map(|mut file| manifest::write(&summary, output, &mut file).map(|()| file)).transpose()?;
     Sink::commit(sink)?;
@@ -224,7 +224,7 @@ impl Merge<'_> {
         Ok((opened, plan))
     }
 
-    fn as_read(mut self, sink: BufWriter<Sink>) -> Result<(BufWriter<Sink>, Summary)> {
+    fn in_input_order(mut self, sink: BufWriter<Sink>) -> Result<(BufWriter<Sink>, Summary)> {
         let (opened, mut plan) = self.open()?;
         if let Some(directory) = &plan.directory {
             directory.cids().for_each(|cid| plan.watch.add(&self.keyer, cid));
@@ -312,7 +312,8 @@ impl Merge<'_> {
     fn remarks(&self, header: &Header) -> Findings {
         let mut remarks = Findings::default();
         if self.options.roots == Roots::Wrap && header.roots().all(|root| root == RawCid::EMPTY) {
-            remarks.push(Finding::new(Code::NoRoots, "the header names no roots: no entry of the directory leads to these blocks"));
+            remarks
+                .push(Finding::new(Code::NoRoots, "the header names no roots: no entry of the directory leads to these blocks"));
         }
         remarks
     }
@@ -323,15 +324,16 @@ impl Merge<'_> {
 
     /// Roots that were asked for by name must be there.
     fn check_roots(&self, roots: &RootSet, watch: &Watch) -> Result<()> {
-        if let Roots::These(_) = self.options.roots {
-            if let Some(absent) = roots.iter().find(|root| !watch.has(&self.keyer, *root)) {
-                return Err(Error::missing("no input has the block of this root").cid(absent.to_cid()));
-            }
+        if !matches!(self.options.roots, Roots::These(_)) {
+            return Ok(());
         }
-        Ok(())
+        match roots.iter().find(|root| !watch.has(&self.keyer, *root)) {
+            Some(absent) => Err(Error::missing("no input has the block of this root").cid(absent.to_cid())),
+            None => Ok(()),
+        }
     }
 
-    fn canonical(mut self, sink: BufWriter<Sink>) -> Result<(BufWriter<Sink>, Summary)> {
+    fn in_canonical_order(mut self, sink: BufWriter<Sink>) -> Result<(BufWriter<Sink>, Summary)> {
         let mut plan = self.plan()?;
         let mut sources = Vec::with_capacity(self.inputs.len());
         for (number, path) in self.inputs.iter().enumerate() {

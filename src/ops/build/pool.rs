@@ -106,15 +106,17 @@ impl Pool {
         let gather = Gather { pool: self, base, findings: Findings::default() };
         let gather = scan::scan(&mut framer, keyer, Identify::Multihash, gather, control).map_err(|e| e.in_file(&*name))?;
         gather.findings.finish(Notes::Tolerated).into_iter().for_each(|finding| on_finding(&name, finding));
-        // A block may itself be an archive; then its name says so.
-        if path.extension().is_none_or(|extension| extension != "car") {
-            if let Some(cid) = cid_of_name(path).filter(|_| len <= self.section_len_max) {
-                let data = self.bytes(base, len)?;
-                if Block::new(cid, data).is_ok() {
-                    let why = Finding::new(Code::NotACar, "a block").severity(Severity::Note);
-                    self.remember_file(name, base, len, Some(cid), why, self.keyer.key(cid.hash().code(), cid.hash().digest()));
-                }
-            }
+        self.add_archive_as_block(path, name, base, len)
+    }
+
+    /// A block may itself be an archive. Its name says so: not `<cid>.car`, which is an archive of that DAG.
+    fn add_archive_as_block(&mut self, path: &Path, name: String, base: Place, len: u64) -> Result<()> {
+        let is_archive = path.extension().is_some_and(|extension| extension == "car");
+        let Some(cid) = cid_of_name(path).filter(|_| !is_archive && len <= self.section_len_max) else { return Ok(()) };
+        let data = self.bytes(base, len)?;
+        if Block::new(cid, data).is_ok() {
+            let why = Finding::new(Code::NotACar, "a block").severity(Severity::Note);
+            self.remember_file(name, base, len, Some(cid), why, self.keyer.key(cid.hash().code(), cid.hash().digest()));
         }
         Ok(())
     }

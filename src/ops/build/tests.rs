@@ -108,7 +108,7 @@ fn incomplete_is_refused_unless_allowed() {
     let Dag { a, b, c, inner, root } = dag();
     let out = files.path("out.car");
     let input = files.write("1.car", &car(&[root.0], &[&root, &inner, &b]));
-    let (summary, _) = run(&[input.clone()], &out, &Options::default());
+    let (summary, _) = run(std::slice::from_ref(&input), &out, &Options::default());
     let summary = summary.unwrap();
     assert_eq!((summary.status, summary.missing_blocks), (Status::Missing, 2));
     let missing: Vec<_> = summary.missing.iter().map(|m| (m.cid, m.path.clone(), m.parent)).collect();
@@ -117,7 +117,7 @@ fn incomplete_is_refused_unless_allowed() {
     assert_eq!(files.names(), ["1.car"]);
 
     let allowed = Options { missing: Missing::Allow, ..Options::default() };
-    let summary = run(&[input.clone()], &out, &allowed).0.unwrap();
+    let summary = run(std::slice::from_ref(&input), &out, &allowed).0.unwrap();
     let bytes = std::fs::read(&out).unwrap();
     assert_eq!((summary.status, summary.bytes, summary.blocks), (Status::Partial, bytes.len() as u64, 3));
     assert_eq!(bytes, car(&[], &[&root, &inner, &b]));
@@ -130,7 +130,7 @@ fn incomplete_is_refused_unless_allowed() {
         assert_eq!(summary.error().unwrap().code(), Some(Code::HashMismatch));
         assert!(!out.exists());
     }
-    let absent = run(&[input], &out, &expect(raw(b"elsewhere").0.to_string())).0.unwrap();
+    let absent = run(std::slice::from_ref(&input), &out, &expect(raw(b"elsewhere").0.to_string())).0.unwrap();
     assert_eq!((absent.status, absent.missing[0].cid), (Status::Missing, raw(b"elsewhere").0));
 }
 
@@ -141,7 +141,7 @@ fn a_path_gives_the_proof_and_its_end() {
     let input = files.write("1.car", &dag.whole());
     let out = files.path("out.car");
     let got = |query: &str| {
-        let summary = run(&[input.clone()], &out, &expect(format!("{}{query}", dag.root.0))).0.unwrap();
+        let summary = run(std::slice::from_ref(&input), &out, &expect(format!("{}{query}", dag.root.0))).0.unwrap();
         assert_eq!(summary.status, Status::Complete);
         contents(&std::fs::read(&out).unwrap())
     };
@@ -149,7 +149,7 @@ fn a_path_gives_the_proof_and_its_end() {
     assert_eq!(got("/i"), (vec![dag.inner.0], vec![dag.root.0, dag.inner.0, dag.b.0, dag.c.0]));
     assert_eq!(got("/i?dag-scope=block"), (vec![dag.inner.0], vec![dag.root.0, dag.inner.0]));
     assert_eq!(got("?dag-scope=entity"), (vec![dag.root.0], vec![dag.root.0]));
-    let error = run(&[input.clone()], &out, &expect(format!("{}/nope", dag.root.0))).0.unwrap_err();
+    let error = run(std::slice::from_ref(&input), &out, &expect(format!("{}/nope", dag.root.0))).0.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Missing), "{error}");
 }
 
@@ -186,7 +186,7 @@ fn an_empty_answer() {
     let files = Files::new();
     let probe = files.write("probe.car", &car(&[crate::cid::parse_text("bafkqaaa").unwrap()], &[]));
     let out = files.path("out.car");
-    let summary = run(&[probe.clone()], &out, &expect("bafkqaaa".to_owned())).0.unwrap();
+    let summary = run(std::slice::from_ref(&probe), &out, &expect("bafkqaaa".to_owned())).0.unwrap();
     assert_eq!((summary.status, summary.blocks), (Status::Complete, 0));
     assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&probe).unwrap());
 }

@@ -56,7 +56,9 @@ fn scope(query: &str) -> Result<Scope> {
             "dag-scope" | "entity-bytes" => return Err(Error::usage(format!("{key} stands there twice"))),
             "format" | "filename" | "download" | "car-version" | "car-order" | "car-dups" => {}
             _ => {
-                return Err(Error::usage(format!("{key:?} is no parameter of a CAR request, expected dag-scope or entity-bytes")));
+                return Err(Error::usage(format!(
+                    "{key:?} is no parameter of a CAR request, expected dag-scope or entity-bytes"
+                )));
             }
         }
     }

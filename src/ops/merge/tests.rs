@@ -133,7 +133,7 @@ fn canonical_is_the_same_for_any_order() {
     assert_eq!(cids, expected);
     // A canonical archive is its own canonical merge.
     let again = files.path("again.car");
-    run(&[out], &again, &Options { blocks: Blocks::Canonical, ..Options::default() }).unwrap();
+    run(std::slice::from_ref(&out), &again, &Options { blocks: Blocks::Canonical, ..Options::default() }).unwrap();
     assert_eq!(std::fs::read(&again).unwrap(), outputs[0]);
 }
 
@@ -144,7 +144,7 @@ fn ties_between_digests_are_ordered_by_the_whole_cid() {
     let blocks = [identity(b"the same 8 b"), identity(b"the same 8 a"), identity(b"the same 8 c")];
     let input = files.write("1.car", &car(&[], &blocks.iter().collect::<Vec<_>>()));
     let out = files.path("out.car");
-    run(&[input], &out, &Options { blocks: Blocks::Canonical, ..Options::default() }).unwrap();
+    run(std::slice::from_ref(&input), &out, &Options { blocks: Blocks::Canonical, ..Options::default() }).unwrap();
     assert_eq!(contents(&std::fs::read(&out).unwrap()).1, [blocks[1].0, blocks[0].0, blocks[2].0]);
 }
 
@@ -205,7 +205,8 @@ fn too_many_members_for_one_directory() {
     let files = Files::new();
     let roots: Vec<Cid> = (0..20_000u32).map(|n| raw(&n.to_le_bytes()).0).collect();
     let input = files.write("many.car", &car(&roots, &[]));
-    let error = run(&[input], &files.path("out.car"), &Options { roots: Roots::Wrap, ..Options::default() }).unwrap_err();
+    let error = run(std::slice::from_ref(&input), &files.path("out.car"), &Options { roots: Roots::Wrap, ..Options::default() })
+        .unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Usage) && error.message.contains("1048576"), "{error}");
     assert_eq!(files.names(), ["many.car"]);
 }
@@ -237,7 +238,13 @@ fn streams_are_read_once() {
     let files = Files::new();
     let (a, b) = (raw(b"a"), raw(b"b"));
     let pipe = files.path("pipe");
-    let made = rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR, 0);
+    let made = rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    );
     if made.is_err() {
         // A file system without pipes has none to read.
         return;
@@ -272,10 +279,10 @@ fn requests_without_sense() {
     let canonical = Options { blocks: Blocks::Canonical, ..Options::default() };
     usage(&[], &out, Options::default());
     usage(&["-".into(), "-".into()], &out, Options::default());
-    usage(&[input.clone()], &input, Options { existing: Existing::Replace, ..Options::default() });
-    usage(&[input.clone()], &out, Options { roots: Roots::First, ..canonical.clone() });
-    usage(&[input.clone()], &out, Options { unverified: Unverified::Keep, ..canonical });
-    usage(&[input.clone()], &out, Options { manifest: Some(out.clone()), ..Options::default() });
+    usage(std::slice::from_ref(&input), &input, Options { existing: Existing::Replace, ..Options::default() });
+    usage(std::slice::from_ref(&input), &out, Options { roots: Roots::First, ..canonical.clone() });
+    usage(std::slice::from_ref(&input), &out, Options { unverified: Unverified::Keep, ..canonical });
+    usage(std::slice::from_ref(&input), &out, Options { manifest: Some(out.clone()), ..Options::default() });
     assert_eq!(files.names(), ["1.car"]);
 }
 
@@ -286,7 +293,7 @@ fn a_manifest_is_stable_json() {
     let input = files.write("1.car", &car(&[a.0], &[&a, &a]));
     let out = files.path("out.car");
     let manifest = files.path("m.json");
-    run(&[input.clone()], &out, &Options { manifest: Some(manifest.clone()), ..Options::default() }).unwrap();
+    run(std::slice::from_ref(&input), &out, &Options { manifest: Some(manifest.clone()), ..Options::default() }).unwrap();
     let text = std::fs::read_to_string(&manifest).unwrap();
     let (cid, in_len, out_len) = (a.0, std::fs::metadata(&input).unwrap().len(), std::fs::metadata(&out).unwrap().len());
     let expected = format!(
@@ -309,14 +316,14 @@ fn blocks_too_long_to_hold() {
     let out = files.path("out.car");
     for blocks in [Blocks::AsRead, Blocks::Canonical] {
         let options = Options { blocks, existing: Existing::Replace, ..Options::default() };
-        merge(&[input.clone()], &out, &options, &control, &mut |_, _| {}).unwrap();
+        merge(std::slice::from_ref(&input), &out, &options, &control, &mut |_, _| {}).unwrap();
         assert_eq!(std::fs::read(&out).unwrap(), car(&[big.0], &[&big]));
     }
     let mut bytes = car(&[big.0], &[&big]);
     *bytes.last_mut().unwrap() ^= 1;
     let input = files.write("1.car", &bytes);
     std::fs::remove_file(&out).unwrap();
-    let error = merge(&[input], &out, &Options::default(), &control, &mut |_, _| {}).unwrap_err();
+    let error = merge(std::slice::from_ref(&input), &out, &Options::default(), &control, &mut |_, _| {}).unwrap_err();
     assert_eq!(error.code(), Some(Code::HashMismatch), "{error}");
     assert_eq!(files.names(), ["1.car"]);
 }
