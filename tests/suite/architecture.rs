@@ -55,7 +55,7 @@ struct Source {
 impl Source {
     /// The code without comments, line by line from 1, up to the tests at the bottom; nothing of a file of tests.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let tests = self.path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+        let tests = self.path.file_stem().is_some_and(|stem| stem == "testing" || stem.to_string_lossy().ends_with("tests"));
         let code = move |(_, line): &(usize, &str)| !tests && line.trim() != "#[cfg(test)]";
         let lines = self.text.lines().enumerate().take_while(code);
         lines.map(|(i, line)| (i + 1, line.find("//").map_or(line, |comment| &line[..comment])))
