@@ -3,7 +3,7 @@
 //! Blocks arrive in any order and are gone after they were looked at, so that a stream can be checked as well as a
 //! file. A node is a multihash; the codec is part of the link, because it decides which links are followed.
 
-use crate::cid::{RawCid, codec};
+use crate::cid::{Cid, RawCid, codec};
 use crate::store::{Key, Keyer};
 use crate::varint;
 use hashbrown::HashTable;
@@ -279,6 +279,14 @@ impl Graph {
         let segment = entry.get(start..start + segment_len as usize)?;
         cursor.at += start as u64 + segment_len;
         Some(Link { target: NodeId(read_u32(entry)), class: Class::from_byte(*entry.get(4)?), segment })
+    }
+
+    /// Whether the block stands in the archive only under the other CID version.
+    pub(crate) fn has_other_version(&self, cid: &Cid) -> bool {
+        let version = u8::from(cid.version() != ::cid::Version::V0);
+        let id = self.find(self.keyer.key(cid.hash().code(), cid.hash().digest()));
+        let node = id.filter(|id| self.is_section(*id)).and_then(|id| Some((id, self.node(id)?)));
+        node.is_some_and(|(id, node)| node.version != version && !self.other_forms.contains(&(id.0, cid.codec() as u32, version)))
     }
 
     /// For each node whether some block links to it.

@@ -230,9 +230,18 @@ impl Together {
         part.findings = gathered.findings;
         let mut bytes = gathered.end.0;
         let mut index = None;
-        if let Some((tail, at)) = framer.into_tail()? {
-            let check = gathered.index.zip(carv2);
-            (index, bytes) = super::index_check::read_tail(tail, at, check, &mut part.findings)?;
+        let index_start = carv2.and_then(|c| c.index_start());
+        match framer.into_tail()? {
+            Some((tail, at)) => {
+                let check = gathered.index.zip(carv2);
+                (index, bytes) = super::index_check::read_tail(tail, at, check, &mut part.findings)?;
+            }
+            // With a known length this was found on opening.
+            None if file_len.is_none() && index_start.is_some() => {
+                let message = "the index starts behind the end of the file".to_owned();
+                part.findings.push(Finding::new(Code::BadCarv2Header, message).at(FileOffset(43)));
+            }
+            None => {}
         }
         if header.roots().len() == 0 {
             part.findings.push(Finding::new(Code::NoRoots, "the header names no roots").at(framer_start(carv2)));
@@ -266,6 +275,10 @@ impl Together {
             let mut root_reports = Vec::with_capacity(part.roots.len());
             for root in &part.roots {
                 root_reports.push(root_report(&mut walk, &graph, *root, options.depth, &control)?);
+                if graph.has_other_version(root) {
+                    let message = "a root is stored under the other CID version of the same block";
+                    part.findings.push(Finding::new(Code::NonCanonical, message).cid(*root));
+                }
             }
             report_missing(&root_reports, &mut part.findings);
             report.roots = root_reports;
@@ -278,7 +291,8 @@ impl Together {
                     let (unreachable, first) = walk.unreachable();
                     report.unreachable_blocks = Some(unreachable);
                     if let Some(at) = first.filter(|_| !part.roots.is_empty()) {
-                        let message = format!("{unreachable} blocks that no root leads to, the first is here");
+                        let plural = if unreachable == 1 { "1 block".to_owned() } else { format!("{unreachable} blocks") };
+                        let message = format!("{plural} that no root leads to, the first is here");
                         part.findings.push(Finding::new(Code::UnreachableBlock, message).at(FileOffset(at)));
                     }
                 }
