@@ -16,7 +16,9 @@ use std::path::PathBuf;
 
 /// Print the bytes of a file in an archive
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cartool cat token.car metadata.json\n  cartool cat --bytes 0:99 token.car video.mp4     the first 100 bytes\n  cartool cat --bytes -1024:* token.car video.mp4   the last 1024 bytes\n\nEvery block is hashed before its bytes are printed.")]
+#[command(
+    after_help = "Examples:\n  cartool cat token.car metadata.json\n  cartool cat --bytes 0:99 token.car video.mp4     the first 100 bytes\n  cartool cat --bytes -1024:* token.car video.mp4   the last 1024 bytes\n\nEvery block is hashed before its bytes are printed."
+)]
 pub(crate) struct CatArgs {
     /// A CAR file; - is standard input
     #[arg(value_name = "FILE")]
@@ -51,7 +53,8 @@ impl ByteRange {
             Err(_) => size.saturating_sub(at.unsigned_abs()),
         };
         let from = place(self.from).min(size);
-        let to = self.to.map_or(size, |to| if to < 0 && to.unsigned_abs() > size { 0 } else { place(to).saturating_add(1).min(size) });
+        let to =
+            self.to.map_or(size, |to| if to < 0 && to.unsigned_abs() > size { 0 } else { place(to).saturating_add(1).min(size) });
         from..to.max(from)
     }
 }
@@ -101,7 +104,9 @@ enum Form {
 
 /// Print one block of an archive
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cartool get-block token.car bafkrei… > block.bin\n  cartool get-block --as json token.car bafybei… | jq .Links\n\nThe block is hashed before it is printed. Any CID with the same multihash finds it.")]
+#[command(
+    after_help = "Examples:\n  cartool get-block token.car bafkrei… > block.bin\n  cartool get-block --as json token.car bafybei… | jq .Links\n\nThe block is hashed before it is printed. Any CID with the same multihash finds it."
+)]
 pub(crate) struct GetBlockArgs {
     /// A CAR file; - is standard input
     #[arg(value_name = "FILE")]
@@ -142,11 +147,15 @@ fn dag_json(cid: &Cid, data: &[u8]) -> Result<Vec<u8>> {
             serde_json::to_vec(&pb_json(&node)).map_err(|e| bad(e.to_string()))
         }
         codec::DAG_CBOR => {
-            let value: ipld_core::ipld::Ipld = serde_ipld_dagcbor::from_slice(data).map_err(|e| bad(format!("cannot be written as JSON: {e}")))?;
+            let value: ipld_core::ipld::Ipld =
+                serde_ipld_dagcbor::from_slice(data).map_err(|e| bad(format!("cannot be written as JSON: {e}")))?;
             serde_ipld_dagjson::to_vec(&value).map_err(|e| bad(format!("cannot be written as JSON: {e}")))
         }
         codec::DAG_JSON | codec::JSON => Ok(data.to_vec()),
-        code => Err(Error::usage(format!("a {} block has no form in DAG-JSON, expected dag-pb, dag-cbor or dag-json", codec_name(code)))),
+        code => Err(Error::usage(format!(
+            "a {} block has no form in DAG-JSON, expected dag-pb, dag-cbor or dag-json",
+            codec_name(code)
+        ))),
     }
 }
 

@@ -78,6 +78,9 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     for file in &args.from {
         cars.push(CarFile::open(file, control)?);
     }
+    // The same metadata may be in several of the archives.
+    let mut names = std::collections::HashSet::new();
+    documents.retain(|document: &Document| names.insert(document.name.clone()));
     if documents.is_empty() {
         let what = if without == 1 { "the archive" } else { "the archives" };
         return Err(Error::missing(format!("no metadata to search: there is no JSON file in {what}")));
@@ -89,7 +92,8 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     }
     let source = Union::new(cars);
     let mut holdings = Holdings::new(&source, control);
-    let mut printer = Printer { args, out: Out::new(common), several: documents.len() > 1, seen: std::collections::HashSet::new() };
+    let mut printer =
+        Printer { args, out: Out::new(common), several: documents.len() > 1, seen: std::collections::HashSet::new() };
     let options = ScanOptions {
         address: address::Options { token_id: args.token_id, ..address::Options::default() },
         ..ScanOptions::default()

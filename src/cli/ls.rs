@@ -176,7 +176,10 @@ fn json(entry: &Entry, path: &[u8]) -> Value {
     object.insert("cid".into(), entry.cid.to_string().into());
     object.insert("missing".into(), matches!(entry.kind, EntryKind::Missing).into());
     object.insert("mode".into(), entry.mode.into());
-    object.insert("mtime".into(), entry.mtime.map(|mtime| Value::from(vec![mtime.seconds, i64::from(mtime.nanos.unwrap_or(0))])).into());
+    object.insert(
+        "mtime".into(),
+        entry.mtime.map(|mtime| Value::from(vec![mtime.seconds, i64::from(mtime.nanos.unwrap_or(0))])).into(),
+    );
     match &entry.kind {
         EntryKind::Symlink { target } => drop(object.insert("target".into(), String::from_utf8_lossy(target).into())),
         EntryKind::Broken(error) => drop(object.insert("error".into(), broken(error))),

@@ -53,8 +53,9 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     let mut bytes = metadata.bytes;
     if args.pretty {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let value: serde_json::Value = serde_json::from_slice(text)
-            .map_err(|e| Error::usage(format!("cannot be indented: {e} (without --pretty the exact bytes are printed)")).in_file(car.name()))?;
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(|e| {
+            Error::usage(format!("cannot be indented: {e} (without --pretty the exact bytes are printed)")).in_file(car.name())
+        })?;
         bytes = serde_json::to_vec_pretty(&value).map_err(|e| Error::usage(e.to_string()))?;
         bytes.push(b'\n');
     }
@@ -89,7 +90,7 @@ fn find(args: &Args, car: &CarFile, control: &Control) -> Result<std::result::Re
     let mut candidates = Vec::new();
     for root in target::roots_of(car)? {
         match metadata::search(car, &root, control)? {
-            Search::Found(metadata) => return Ok(Ok(metadata)),
+            Search::Found(metadata) => return Ok(Ok(*metadata)),
             Search::Candidates(more) => candidates.extend(more),
         }
     }

@@ -20,10 +20,10 @@ impl Target {
     /// Reads a PATH: below a root of the archive, or an address that names the root itself.
     pub(crate) fn parse(path: &str) -> Target {
         let options = address::Options { paths: PathReading::Literal, ..address::Options::default() };
-        if let Ok(address) = address::parse_content(path, &options) {
-            if let Some(root) = address.root {
-                return Target { root: Some(root), segments: address.segments.into_iter().map(String::into_bytes).collect() };
-            }
+        if let Ok(address) = address::parse_content(path, &options)
+            && let Some(root) = address.root
+        {
+            return Target { root: Some(root), segments: address.segments.into_iter().map(String::into_bytes).collect() };
         }
         let segments = path.split('/').filter(|segment| !segment.is_empty()).map(|segment| segment.as_bytes().to_vec());
         Target { root: None, segments: segments.collect() }

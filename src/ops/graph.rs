@@ -165,14 +165,12 @@ impl Graph {
     /// The node a link leads to, there or not.
     pub(crate) fn want(&mut self, key: Key, cid: &[u8]) -> NodeId {
         let (id, new) = self.entry(key);
-        if new {
-            if let Some(node) = self.nodes.get_mut(id as usize) {
-                node.place = ABSENT | self.wanted.len() as u64;
-                self.wanted.extend(id.to_le_bytes());
-                self.wanted.push(cid.len() as u8);
-                self.wanted.extend(cid);
-                self.wanted_live += cid.len() + 5;
-            }
+        if new && let Some(node) = self.nodes.get_mut(id as usize) {
+            node.place = ABSENT | self.wanted.len() as u64;
+            self.wanted.extend(id.to_le_bytes());
+            self.wanted.push(cid.len() as u8);
+            self.wanted.extend(cid);
+            self.wanted_live += cid.len() + 5;
         }
         NodeId(id)
     }
@@ -199,7 +197,13 @@ impl Graph {
     }
 
     /// Keeps the links of a node: `fill` is called once for each link to write.
-    pub(crate) fn add_links<'l>(&mut self, owner: NodeId, class: Class, cid: RawCid<'_>, links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>) {
+    pub(crate) fn add_links<'l>(
+        &mut self,
+        owner: NodeId,
+        class: Class,
+        cid: RawCid<'_>,
+        links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>,
+    ) {
         if self.is_read(owner, class) {
             return;
         }
