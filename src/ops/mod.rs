@@ -12,6 +12,7 @@ pub mod metadata;
 mod pipeline;
 pub mod reach;
 pub mod roots;
+mod table;
 pub mod verify;
 
 pub use check::Hashing;
