@@ -1,19 +1,24 @@
 //! One module, one verb: options in, a result out. Files are opened here and in [`store`](crate::store); nothing is printed.
 
+pub mod availability;
 pub mod blocks;
 pub mod build;
 mod check;
 mod completeness;
+pub mod diff;
 pub mod expect;
 mod findings;
 mod graph;
 mod index_check;
 pub mod merge;
+pub mod metadata;
 mod pipeline;
+pub mod reach;
 pub mod roots;
 mod scan;
 mod sink;
 mod source;
+mod table;
 #[cfg(test)]
 mod testing;
 pub mod verify;

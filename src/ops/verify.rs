@@ -230,9 +230,18 @@ impl Together {
         part.findings = gathered.findings;
         let mut bytes = gathered.end.0;
         let mut index = None;
-        if let Some((tail, at)) = framer.into_tail()? {
-            let check = gathered.index.zip(carv2);
-            (index, bytes) = super::index_check::read_tail(tail, at, check, &mut part.findings)?;
+        let index_start = carv2.and_then(|c| c.index_start());
+        match framer.into_tail()? {
+            Some((tail, at)) => {
+                let check = gathered.index.zip(carv2);
+                (index, bytes) = super::index_check::read_tail(tail, at, check, &mut part.findings)?;
+            }
+            // With a known length this was found on opening.
+            None if file_len.is_none() && index_start.is_some() => {
+                let message = "the index starts behind the end of the file".to_owned();
+                part.findings.push(Finding::new(Code::BadCarv2Header, message).at(FileOffset(43)));
+            }
+            None => {}
         }
         if header.roots().len() == 0 {
             part.findings.push(Finding::new(Code::NoRoots, "the header names no roots").at(framer_start(carv2)));
@@ -266,6 +275,10 @@ impl Together {
             let mut root_reports = Vec::with_capacity(part.roots.len());
             for root in &part.roots {
                 root_reports.push(root_report(&mut walk, &graph, *root, options.depth, &control)?);
+                if graph.has_other_version(root) {
+                    let message = "a root is stored under the other CID version of the same block";
+                    part.findings.push(Finding::new(Code::NonCanonical, message).cid(*root));
+                }
             }
             report_missing(&root_reports, &mut part.findings);
             report.roots = root_reports;
@@ -278,7 +291,8 @@ impl Together {
                     let (unreachable, first) = walk.unreachable();
                     report.unreachable_blocks = Some(unreachable);
                     if let Some(at) = first.filter(|_| !part.roots.is_empty()) {
-                        let message = format!("{unreachable} blocks that no root leads to, the first is here");
+                        let plural = if unreachable == 1 { "1 block".to_owned() } else { format!("{unreachable} blocks") };
+                        let message = format!("{plural} that no root leads to, the first is here");
                         part.findings.push(Finding::new(Code::UnreachableBlock, message).at(FileOffset(at)));
                     }
                 }
@@ -360,6 +374,9 @@ struct Gather {
     end: FileOffset,
 }
 
+/// Records whose places in the graph are brought into the cache together.
+const WARMED: usize = 64;
+
 struct Scan {
     checks: Checks,
 }
@@ -376,12 +393,15 @@ impl Job<Gather> for Scan {
         state.findings.extend(checked.findings.drain(..));
         state.end = state.end.max(batch.end());
         state.counts.commitment_links += checked.commitment_links;
-        for record in &checked.records {
-            state.record(record, &checked);
+        for records in checked.records.chunks(WARMED) {
+            state.graph.warm(records.iter().map(|record| record.key));
+            records.iter().for_each(|record| state.record(record, &checked));
         }
         if checked.commitment_links > 0 {
             let at = checked.records.first().map_or(state.end, |record| record.at);
-            state.findings.tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
+            state
+                .findings
+                .tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
         }
         Ok(())
     }
@@ -402,7 +422,11 @@ impl Job<Gather> for Scan {
         let outcome = hasher.map_or_else(Outcome::Unverifiable, |hasher| hasher.finish_matches(cid.digest()));
         if outcome != Outcome::Verified {
             let code = if outcome == Outcome::Mismatch { Code::HashMismatch } else { Code::UnsupportedHash };
-            let message = format!("a block of {} bytes that could not be matched with its {} digest", huge.data_len, hash_name(cid.hash_code()));
+            let message = format!(
+                "a block of {} bytes that could not be matched with its {} digest",
+                huge.data_len,
+                hash_name(cid.hash_code())
+            );
             state.findings.push(Finding::new(code, message).at(huge.at).cid(cid.to_cid()));
         } else if self.checks.links && Class::of(cid.codec()) != Class::Leaf {
             let message = format!(
@@ -433,7 +457,8 @@ impl Gather {
             match arrival {
                 Arrival::Duplicate => {
                     self.counts.duplicate_blocks += 1;
-                    self.findings.tally(Code::DuplicateBlock, record.at, || "a block that stands in the archive already".to_owned());
+                    self.findings
+                        .tally(Code::DuplicateBlock, record.at, || "a block that stands in the archive already".to_owned());
                 }
                 Arrival::New | Arrival::OtherForm => {
                     self.counts.unique_blocks += 1;
@@ -480,7 +505,9 @@ impl Gather {
         }
         if record.data_len > 2 << 20 {
             let len = record.data_len;
-            findings.tally(Code::LargeBlock, at, || format!("a block of {len} bytes, not every implementation takes more than 2097152"));
+            findings.tally(Code::LargeBlock, at, || {
+                format!("a block of {len} bytes, not every implementation takes more than 2097152")
+            });
         }
         if record.outcome == Outcome::Verified && hash::is_unusual(record.hash_code) {
             let name = hash_name(record.hash_code);

@@ -96,12 +96,15 @@ fn aliases_are_the_same_commands() {
     for (alias, command) in [("v", "verify"), ("stat", "inspect"), ("info", "inspect"), ("root", "roots")] {
         let (short, long) = (place.run(&[alias, "small.car"]), place.run(&[command, "small.car"]));
         assert_eq!(short.exits(0).stdout, long.exits(0).stdout, "{alias} and {command}");
+        assert!(!long.stdout.is_empty(), "{long}");
     }
     for (i, alias) in ["x", "unpack", "extract"].iter().enumerate() {
         place.run(&[alias, "small.car", "-o", &format!("out{i}")]).exits(0);
+        assert_eq!(place.read(&format!("out{i}/a.txt")), b"hello\n", "{alias}");
     }
     for (i, alias) in ["join", "concat", "merge"].iter().enumerate() {
         place.run(&[alias, "small.car", "-o", &format!("out{i}.car")]).exits(0);
+        assert_eq!(place.read(&format!("out{i}.car")), place.small.bytes, "{alias}");
     }
     for alias in ["c", "pack"] {
         cartool([alias, "--help"]).run().exits(0);
@@ -203,6 +206,7 @@ fn standard_input_is_a_file() {
         let (from_file, from_pipe) =
             (place.run(&[tail, &["small.car"], more].concat()), place.piped(&[tail, &["-"], more].concat()));
         assert_eq!(from_file.exits(0).stdout, from_pipe.exits(0).stdout, "{tail:?}");
+        assert!(!from_file.stdout.is_empty(), "{from_file}");
     }
 }
 
@@ -252,7 +256,7 @@ fn a_closed_pipe_is_no_error() {
     place.write("many.car", &car(&[all[0]], &all));
     for args in [&["blocks", "many.car"][..], &["blocks", "--json", "many.car"], &["merge", "many.car", "-o", "-"]] {
         let done = cartool(args).cwd(place.dir.path()).close_stdout_after(1).run();
-        done.exits(0);
+        assert_eq!(done.exits(0).stdout.len(), 1, "{done}");
         assert!(done.stderr.is_empty() || args[0] == "merge", "{done}");
     }
 }
@@ -268,6 +272,7 @@ fn quiet_and_colourless() {
         let done = place.run(args);
         assert!(done.exits(0).stderr.is_empty(), "-q silences talk\n{done}");
     }
+    assert!(place.at("q.car").is_file() && place.at("q/a.txt").is_file(), "quiet, not idle");
     for (key, args) in
         [("NO_COLOR", &["verify", "small.car"][..]), ("NO_COLOR", &["inspect", "small.car"]), ("NO_COLOR", &["verify", "none"])]
     {
@@ -310,4 +315,18 @@ fn names_are_escaped() {
     let listed = place.run(&["ls", "--json", "names.car"]);
     let names: Vec<_> = listed.exits(0).documents().expect("JSON lines").iter().map(|l| l["path"].clone()).collect();
     assert!(names.contains(&"\u{1b}[31mred\r\nfake line".into()), "{names:?}");
+}
+
+/// Keys are only ever added to the JSON.
+#[test]
+fn verify_json_keeps_its_keys() {
+    let doc = Place::new().run(&["verify", "--json", "small.car"]).document().expect("a document");
+    let keys = ["file", "version", "bytes", "blocks", "unique_blocks", "roots", "findings", "verdict", "unreachable_blocks"];
+    let more = ["duplicate_blocks", "identity_blocks", "missing_blocks", "commitment_links", "index"];
+    for key in keys.iter().chain(&more) {
+        assert!(doc.get(key).is_some(), "no key {key:?} in {doc}");
+    }
+    for key in ["cid", "present", "complete", "missing"] {
+        assert!(doc["roots"][0].get(key).is_some(), "no key {key:?} in {doc}");
+    }
 }

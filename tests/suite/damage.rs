@@ -79,6 +79,14 @@ fn every_byte_flipped() {
     let small = small();
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("flipped.car");
+    // Another codec with the same digest names the same bytes, so that a DAG may still be whole: offsets of the codecs.
+    let mut codecs = BTreeSet::new();
+    let mut end = car(&[&small.root], &[]).len();
+    for block in [&small.root, &small.a, &small.sub, &small.b] {
+        let section = section(block);
+        codecs.insert(end + section.len() - block.data.len() - 35);
+        end += section.len();
+    }
     let mut failures = Failures::default();
     for i in 0..small.bytes.len() {
         for mask in [1 << (i % 8), 0xff] {
@@ -87,6 +95,7 @@ fn every_byte_flipped() {
             let done = verify(&bytes);
             let outcome = done.sane().and_then(|()| match done.code {
                 Some(1 | 3) => Report::of(&done).map(drop),
+                Some(0) if codecs.contains(&i) => Ok(()),
                 code => Err(format!("verify: exit {code:?}, expected 1 or 3")),
             });
             failures.check(&format!("byte {i} ^ {mask:#04x}"), outcome);
@@ -140,6 +149,8 @@ fn one_byte_at_a_time_with_an_index() {
         let whole = cartool(["verify", "--json", "-"]).stdin(Stdin::Pipe(bytes.clone())).run();
         let trickle = cartool(["verify", "--json", "-"]).stdin(Stdin::Trickle(bytes)).run();
         assert_eq!(trickle.exits(0).stdout, whole.exits(0).stdout);
+        let report = Report::of(&trickle).expect("a report");
+        assert_eq!(report.get("version"), 2, "{trickle}");
     }
 }
 
@@ -166,10 +177,17 @@ fn files_that_are_no_archive() {
     for (name, bytes, word) in inputs {
         let path = dir.path().join(format!("{name}.car"));
         fs::write(&path, bytes).expect("written");
-        for command in ["roots", "blocks", "inspect", "ls", "extract"] {
+        for command in ["roots", "blocks", "ls", "extract"] {
             let done = cartool([command.as_ref(), path.as_os_str()]).cwd(dir.path()).run();
             failures.check(&format!("{command} {name}"), plainly(&done, 1, name, word));
         }
+        // A report of the file, not a use of it: the sentence is the result.
+        let done = cartool(["inspect".as_ref(), path.as_os_str()]).run();
+        let outcome = done.sane().and_then(|()| same("exit", done.code, Some(1))).and_then(|()| {
+            let text = done.terminal_text()?.to_lowercase();
+            if text.contains(word) { Ok(()) } else { Err(format!("{text:?} does not say {word:?}")) }
+        });
+        failures.check(&format!("inspect {name}"), outcome);
         let done = verify(bytes);
         let outcome = done.sane().and_then(|()| same("exit", done.code, Some(1))).and_then(|()| Report::of(&done).map(drop));
         failures.check(&format!("verify {name}"), outcome);

@@ -71,6 +71,7 @@ fn an_input_is_never_an_output() {
     for out in ["one.car", "./one.car", "hard.car", "soft.car"] {
         let done = place.run(&["merge", "--force", "one.car", "two.car", "-o", out]);
         done.fails();
+        assert!(done.one_line_error().contains("input"), "{done}");
         assert_eq!(place.read("one.car"), before, "-o {out}\n{done}");
     }
     assert_eq!(place.names(), ["hard.car", "one.car", "small.car", "soft.car", "two.car"]);
