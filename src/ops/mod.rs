@@ -2,6 +2,7 @@
 
 mod check;
 mod completeness;
+pub mod extract;
 mod findings;
 mod graph;
 mod index_check;
