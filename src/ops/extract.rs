@@ -47,7 +47,7 @@ trait Sink {
     /// Goes back out of it.
     fn leave(&mut self) -> Result<()>;
     /// Makes a file in the current directory.
-    fn file(&mut self, name: EntryName<'_>, len: u64, attributes: Attributes, content: Content<'_>) -> Result<Placed>;
+    fn file(&mut self, name: EntryName<'_>, attributes: Attributes, content: Content<'_>) -> Result<Placed>;
     /// Makes a symlink in the current directory.
     fn symlink(&mut self, name: EntryName<'_>, target: &[u8], attributes: Attributes) -> Result<Placed>;
 }
@@ -64,7 +64,7 @@ impl Sink for DryRun {
         Ok(())
     }
 
-    fn file(&mut self, _: EntryName<'_>, _: u64, _: Attributes, content: Content<'_>) -> Result<Placed> {
+    fn file(&mut self, _: EntryName<'_>, _: Attributes, content: Content<'_>) -> Result<Placed> {
         content(&mut |_| Ok(())).map(|()| Placed::Written)
     }
 
@@ -101,7 +101,7 @@ pub fn extract<S: BlockSource + ?Sized>(
     let mut sink: Box<dyn Sink + '_> = match (options.mode, target) {
         (_, Target::File(out)) => return single_file(source, &roots, out, options, control),
         (Mode::DryRun, _) => Box::new(DryRun),
-        (Mode::Write, Target::Tar(out)) => Box::new(tar::Tar::new(out, options)),
+        (Mode::Write, Target::Tar(out)) => Box::new(tar::Tar::new(out)),
         #[cfg(unix)]
         (Mode::Write, Target::Directory(path)) => Box::new(jail::Jail::new(path, options)),
         #[cfg(not(unix))]

@@ -24,6 +24,8 @@ pub(super) struct Jail {
     existing: Existing,
     /// The directory itself first.
     levels: Vec<Level>,
+    /// What all temporary names begin with, and how many there were.
+    prefix: String,
     temporaries: Cell<u64>,
 }
 
@@ -57,7 +59,8 @@ fn taken() -> Error {
 
 impl Jail {
     pub(super) fn new(path: PathBuf, options: &Options) -> Jail {
-        Jail { path, existing: options.existing, levels: Vec::new(), temporaries: Cell::new(0) }
+        let prefix = format!(".cartool-{}-", std::process::id());
+        Jail { path, existing: options.existing, levels: Vec::new(), prefix, temporaries: Cell::new(0) }
     }
 
     /// Opens the current directory again if it was closed, so that [`Jail::handle`] has it.
@@ -116,10 +119,10 @@ impl Jail {
     }
 
     /// Whether a file or symlink may be made under a name.
-    fn admit(&self, name: EntryName<'_>) -> Result<Placed> {
+    fn admit(&self, name: EntryName<'_>, made: FileType) -> Result<Placed> {
         match (self.found(name)?, self.existing) {
             (None, _) => Ok(Placed::Written),
-            (Some(FileType::RegularFile), Existing::Skip) => Ok(Placed::Skipped),
+            (Some(found), Existing::Skip) if found == made => Ok(Placed::Skipped),
             (Some(FileType::RegularFile | FileType::Symlink), Existing::Replace) => Ok(Placed::Written),
             _ => Err(taken()),
         }
@@ -131,7 +134,7 @@ impl Jail {
         loop {
             let number = self.temporaries.get();
             self.temporaries.set(number.wrapping_add(1));
-            let name = format!(".cartool-{}-{number}.tmp", std::process::id());
+            let name = format!("{}{number}.tmp", self.prefix);
             match make(directory, &name) {
                 Ok(made) => return Ok((made, Temporary { directory, name, is_named: false })),
                 Err(Errno::EXIST) => {}
@@ -238,9 +241,9 @@ impl Sink for Jail {
         Ok(())
     }
 
-    fn file(&mut self, name: EntryName<'_>, _: u64, attributes: Attributes, content: Content<'_>) -> Result<Placed> {
+    fn file(&mut self, name: EntryName<'_>, attributes: Attributes, content: Content<'_>) -> Result<Placed> {
         self.ready()?;
-        if self.admit(name)? == Placed::Skipped {
+        if self.admit(name, FileType::RegularFile)? == Placed::Skipped {
             return Ok(Placed::Skipped);
         }
         let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -256,7 +259,7 @@ impl Sink for Jail {
 
     fn symlink(&mut self, name: EntryName<'_>, target: &[u8], attributes: Attributes) -> Result<Placed> {
         self.ready()?;
-        if self.admit(name)? == Placed::Skipped {
+        if self.admit(name, FileType::Symlink)? == Placed::Skipped {
             return Ok(Placed::Skipped);
         }
         if self.existing == Existing::Replace {

@@ -30,7 +30,7 @@ pub enum Existing {
     /// The entry fails.
     #[default]
     Refuse,
-    /// Files stay as they are and are not compared.
+    /// Files and symlinks stay as they are and are not compared; anything else that has the name is refused.
     Skip,
     /// Files and symlinks are replaced, in one step, by a whole new file.
     Replace,

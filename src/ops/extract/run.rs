@@ -191,7 +191,7 @@ impl<'r, S: BlockSource + ?Sized> Run<'r, S> {
         self.enter_base()?;
         let name = self.name(name)?;
         let (source, control, strictness) = (self.source, self.control, self.options.strictness);
-        let (attributes, len) = (self.attributes(entry), entry.size.unwrap_or_default());
+        let attributes = self.attributes(entry);
         let budget = &mut self.budget;
         let (mut claimed, mut delivered) = (0u64, 0u64);
         let mut content = |write: &mut dyn FnMut(&[u8]) -> Result<()>| {
@@ -212,7 +212,7 @@ impl<'r, S: BlockSource + ?Sized> Run<'r, S> {
             claimed = budget.bytes().saturating_sub(before);
             copied
         };
-        match self.sink.file(name, len, attributes, &mut content)? {
+        match self.sink.file(name, attributes, &mut content)? {
             Placed::Written => {
                 self.summary.files = self.summary.files.saturating_add(1);
                 self.summary.bytes = self.summary.bytes.saturating_add(delivered);

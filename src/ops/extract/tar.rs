@@ -1,6 +1,6 @@
 //! Entries as a tar stream (GNU format, for long names).
 
-use super::{Attributes, Content, Options, Placed, Sink};
+use super::{Attributes, Content, Placed, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::unixfs::EntryName;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub(super) struct Tar<'w> {
 }
 
 impl<'w> Tar<'w> {
-    pub(super) fn new(out: &'w mut dyn Write, _: &Options) -> Tar<'w> {
+    pub(super) fn new(out: &'w mut dyn Write) -> Tar<'w> {
         Tar { builder: Builder::new(out), path: Vec::new(), open: Vec::new() }
     }
 
@@ -86,7 +86,7 @@ impl Sink for Tar<'_> {
     }
 
     /// Reads the file twice: what was announced in a header must follow, so it is proven first.
-    fn file(&mut self, name: EntryName<'_>, _: u64, attributes: Attributes, content: Content<'_>) -> Result<Placed> {
+    fn file(&mut self, name: EntryName<'_>, attributes: Attributes, content: Content<'_>) -> Result<Placed> {
         let path = self.path(name)?;
         let mut len = 0u64;
         content(&mut |bytes| {

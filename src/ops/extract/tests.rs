@@ -205,6 +205,23 @@ fn what_stands_there_is_not_written_through() {
 }
 
 #[test]
+fn an_extraction_can_go_on_where_it_stopped() {
+    let mut dag = Dag::default();
+    let leaf = dag.raw(b"text");
+    let link = dag.symlink("a");
+    let sub = dag.directory(&[("b", leaf), ("l", link)]);
+    let root = dag.directory(&[("a", leaf), ("d", sub)]);
+    let place = Place::new();
+    place.extract(&dag, root);
+    fs::remove_file(place.path("d/b")).unwrap();
+    let skip = Options { existing: Existing::Skip, ..Options::default() };
+    let summary = place.try_extract(&dag, &[root], &skip).unwrap();
+    assert!(summary.is_complete());
+    assert_eq!((summary.files, summary.skipped), (1, 2));
+    place.holds(&[("a", "text"), ("d", "dir"), ("d/b", "text"), ("d/l", "-> a")]);
+}
+
+#[test]
 fn directories_and_files_do_not_replace_each_other() {
     let mut dag = Dag::default();
     let leaf = dag.raw(b"new");
