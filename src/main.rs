@@ -1,2 +1,7 @@
-//! The `cartool` command.
-fn main() {}
+//! The `cartool` command: arguments, output and exit codes around the `cartool` library.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -141,7 +141,7 @@ impl fmt::Display for NodeErrorKind {
             K::Empty => f.write_str("an empty block, expected one value"),
             K::Truncated(what) => write!(f, "the bytes end inside {what}"),
             K::Overrun { what, declared, left } => write!(f, "{what} declares {declared}, but at most {left} can follow"),
-            K::TrailingBytes(n) => write!(f, "{n} bytes follow the value, expected the end of the block"),
+            K::TrailingBytes(n) => write!(f, "bytes after the value: {n}, expected the end of the block"),
             K::TooDeep { depth_max } => write!(f, "nested deeper than {depth_max} levels"),
             K::Cid(e) => write!(f, "a link: {e}"),
             K::VarintOverflow => f.write_str("a protobuf number of more than 64 bits"),

@@ -55,7 +55,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field; `None` at the end of the message.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self) -> Result<Option<Field<'a>>, NodeError> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Up to 64 bits in up to ten bytes (protobuf encoding, "Base 128 Varints"); longer forms of a number are allowed.
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, NodeError> {
         if let Some(byte @ 0..=0x7f) = self.rest.first() {
             let value = u64::from(*byte);
@@ -116,6 +116,7 @@ impl<'a> Fields<'a> {
         self.long_form()
     }
 
+    #[inline(never)]
     fn long_form(&mut self) -> Result<u64, NodeError> {
         let mut value = 0u64;
         for (i, byte) in self.rest.iter().take(10).enumerate() {

@@ -6,6 +6,7 @@
 
 use super::carv2::{Carv2Header, PRAGMA};
 use super::header::Header;
+use super::opener::{Opened, Opener};
 use super::section::{self, HeadError};
 use super::sniff;
 use crate::cid::RawCid;
@@ -352,8 +353,10 @@ impl<R: Read> Framer<R> {
                 }
                 Ok(head) if !at_end => return Some(start.saturating_add(head.section_len() as usize)),
                 Err(HeadError::NeedMore) if !at_end => return Some(start.saturating_add(section::HEAD_LEN_MAX)),
-                Err(HeadError::Cid { .. }) if !at_end && held.len() < sniff_len() => return Some(start.saturating_add(sniff_len())),
-                Err(HeadError::Cid { section_len, error }) if !sniff::is_gateway_error(held) => {
+                Err(HeadError::Cid { .. }) if !at_end && held.len() < sniff_len() => {
+                    return Some(start.saturating_add(sniff_len()));
+                }
+                Err(HeadError::Cid { section_len, error }) if !is_error_text(held) => {
                     let concatenated = concatenated_header(held, at);
                     let message = if concatenated {
                         "the header of another CAR file where a section should start: archives were joined byte by byte (use merge)".to_owned()
@@ -474,6 +477,13 @@ const fn sniff_len() -> usize {
     64
 }
 
+/// Whether a server wrote a message where the next section should be: its own words, or any plain text.
+fn is_error_text(held: &[u8]) -> bool {
+    let start = held.get(..held.len().min(256)).unwrap_or_default();
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    sniff::is_gateway_error(held) || start.len() >= 16 && start.iter().all(is_text)
+}
+
 /// Whether the section here is in truth the header of a second CAR file.
 fn concatenated_header(held: &[u8], at: FileOffset) -> bool {
     let Ok((len, start)) = varint::read(held) else { return false };
@@ -495,13 +505,16 @@ fn lost(result: std::result::Result<section::Head<'_>, HeadError>, held: &[u8]) 
         Err(HeadError::Varint(error)) => Finding::new(Code::BadVarint, format!("no section can be found from here on: {error}")),
         Err(_) => {
             let text = String::from_utf8_lossy(held.get(..held.len().min(200)).unwrap_or_default()).trim().to_owned();
-            Finding::new(Code::GatewayErrorText, format!("the gateway wrote an error instead of the next section: {text}"))
+            Finding::new(
+                Code::GatewayErrorText,
+                format!("text where the next section should be, as a server writes when it fails: {text}"),
+            )
         }
     }
 }
 
 /// One read, again when a signal interrupted it.
-fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+pub(super) fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
     if buffer.is_empty() {
         return Ok(0);
     }
@@ -512,134 +525,5 @@ fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
             Err(e) => return Err(Error::io(e, "cannot read")),
             Ok(n) => return Ok(n),
         }
-    }
-}
-
-struct Opened {
-    header: Header,
-    carv2: Option<Carv2Header>,
-    opening: Vec<Finding>,
-    payload_start: FileOffset,
-    payload_end: Option<u64>,
-}
-
-/// Reads what stands before the first section.
-struct Opener<R> {
-    input: R,
-    at: u64,
-    /// The file's first bytes, to say what it is if it is no CAR.
-    seen: Vec<u8>,
-    limits: Limits,
-}
-
-impl<R: Read> Opener<R> {
-    /// Up to `len` bytes; fewer only at the end of the input. The buffer grows with the bytes that arrive.
-    fn take(&mut self, len: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let mut piece = [0; 4096];
-        while (bytes.len() as u64) < len {
-            let n = len.saturating_sub(bytes.len() as u64).min(piece.len() as u64) as usize;
-            let got = read_some(&mut self.input, piece.get_mut(..n).unwrap_or_default())?;
-            if got == 0 {
-                break;
-            }
-            bytes.extend_from_slice(piece.get(..got).unwrap_or_default());
-            self.at = self.at.saturating_add(got as u64);
-        }
-        if self.seen.len() < 1024 {
-            self.seen.extend_from_slice(bytes.get(..bytes.len().min(1024)).unwrap_or(&bytes));
-        }
-        Ok(bytes)
-    }
-
-    fn open(&mut self, file_len: Option<u64>) -> Result<Opened> {
-        let mut front = self.varint_bytes()?;
-        let mut carv2 = None;
-        let mut opening = Vec::new();
-        if front == PRAGMA.get(..1).unwrap_or_default() {
-            front.extend(self.take(PRAGMA.len() as u64 - 1)?);
-            if front == PRAGMA {
-                let header = self.carv2_header(file_len, &mut opening)?;
-                front = self.varint_bytes_before(header.data_end())?;
-                carv2 = Some(header);
-            }
-        }
-        let payload_start = carv2.map_or(FileOffset(0), |c| FileOffset(c.data_offset));
-        let payload_end = carv2.map(|c| c.data_end());
-        let result = self.header(&front, payload_start, payload_end);
-        if result.is_err() {
-            // A little more of the file tells an HTML page from a broken header.
-            self.take(1024)?;
-        }
-        let header = result?;
-        if !header.is_canonical() {
-            let message = "the header's keys are not in DAG-CBOR order (roots, version)";
-            opening.push(Finding::new(Code::NonCanonical, message).at(payload_start));
-        }
-        Ok(Opened { header, carv2, opening, payload_start, payload_end })
-    }
-
-    fn varint_bytes_before(&mut self, end: u64) -> Result<Vec<u8>> {
-        if self.at >= end { Ok(Vec::new()) } else { self.varint_bytes() }
-    }
-
-    /// The bytes of one varint, finished or not.
-    fn varint_bytes(&mut self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        while bytes.len() < varint::LEN_MAX {
-            let next = self.take(1)?;
-            bytes.extend(&next);
-            if next.first().is_none_or(|b| b & 0x80 == 0) {
-                break;
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn carv2_header(&mut self, file_len: Option<u64>, opening: &mut Vec<Finding>) -> Result<Carv2Header> {
-        let bytes = self.take(40)?;
-        let Ok(fixed) = <&[u8; 40]>::try_from(bytes.as_slice()) else {
-            let message = format!("a CARv2 header of 40 bytes, the file has {} of them", bytes.len());
-            return Err(Error::format(Code::Truncated, FileOffset(11), message));
-        };
-        let header = Carv2Header::parse(fixed);
-        opening.extend(header.check(file_len)?);
-        let mut left = header.data_offset.saturating_sub(self.at);
-        while left > 0 {
-            let got = self.take(left.min(64 << 10))?.len() as u64;
-            if got == 0 {
-                let message = format!("the payload starts at byte {}, the file has {} bytes", header.data_offset, self.at);
-                return Err(Error::format(Code::BadCarv2Header, FileOffset(27), message));
-            }
-            left = left.saturating_sub(got);
-        }
-        Ok(header)
-    }
-
-    /// The CARv1 header whose first bytes are `front`: its length varint, or the eleven bytes that were no pragma.
-    fn header(&mut self, front: &[u8], start: FileOffset, end: Option<u64>) -> Result<Header> {
-        let (len, varint_len) = match varint::read(front) {
-            Ok(read) => read,
-            Err(VarintError::Truncated) => {
-                let message = format!("the file ends after {} bytes, inside the header's length", front.len());
-                return Err(Error::format(Code::Truncated, start, message));
-            }
-            Err(error) => return Err(Error::format(Code::BadVarint, start, format!("the header's length: {error}"))),
-        };
-        if len == 0 {
-            return Err(Error::format(Code::BadHeader, start, "a header of 0 bytes, expected a map of roots and version"));
-        }
-        if len > self.limits.header_len_max {
-            let message = format!("a header of {len} bytes, the limit is {} (--max-header)", self.limits.header_len_max);
-            return Err(Error::format(Code::HeaderTooLarge, start, message));
-        }
-        let mut cbor = front.get(varint_len..).unwrap_or_default().to_vec();
-        let left = end.map_or(u64::MAX, |end| end.saturating_sub(self.at));
-        cbor.extend(self.take(len.saturating_sub(cbor.len() as u64).min(left))?);
-        if (cbor.len() as u64) < len {
-            let message = format!("a header of {len} bytes, {} are there", cbor.len());
-            return Err(Error::format(Code::Truncated, start, message));
-        }
-        Header::parse(cbor, start.plus(varint_len as u64))
     }
 }

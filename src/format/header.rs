@@ -1,7 +1,7 @@
 //! The CARv1 header: `uvarint(length)` and a DAG-CBOR map of exactly `roots` and `version` (CARv1 specification, "Header").
 //!
-//! Read strictly: shortest integers, definite lengths, no other key, no duplicate. Only the order of the two keys is
-//! relaxed, because old writers did not sort them. Nothing is nested deeper than a root's tag, so nothing recurses.
+//! Read strictly: shortest integers, definite lengths, no other key, no duplicate. Only the order of the two keys and
+//! the length in front of a root's bytes are relaxed, because files that break those rules are in use. Nothing is nested deeper than a root's tag, so nothing recurses.
 
 use crate::cid::{Cid, RawCid};
 use crate::error::{Code, Error, Result};
@@ -38,7 +38,7 @@ impl Header {
         (self.cbor.len() as u64).saturating_add(varint::encoded_len(self.cbor.len() as u64) as u64)
     }
 
-    /// Whether the keys stand in DAG-CBOR's order.
+    /// Whether the header is in DAG-CBOR's one form: keys in order, every number in its shortest form.
     pub fn is_canonical(&self) -> bool {
         self.canonical
     }
@@ -48,7 +48,7 @@ impl Header {
     /// # Errors
     /// [`Code::BadHeader`] or [`Code::UnsupportedVersion`] at the byte concerned.
     pub fn parse(cbor: Vec<u8>, at: FileOffset) -> Result<Header> {
-        let mut cursor = Cursor { bytes: &cbor, at: 0, base: at };
+        let mut cursor = Cursor { bytes: &cbor, at: 0, base: at, relaxed: false };
         let pairs = cursor.head(MAP, "a map of roots and version")?;
         let (mut roots, mut version, mut version_first) = (None, None, false);
         if pairs > 2 {
@@ -68,7 +68,9 @@ impl Header {
                 b"roots" | b"version" => return Err(cursor.error(key_at, "the header has a key twice".to_owned())),
                 other => {
                     let text = String::from_utf8_lossy(other.get(..32).unwrap_or(other)).into_owned();
-                    return Err(cursor.error(key_at, format!("the header has an unknown key {text:?}, expected roots and version")));
+                    return Err(
+                        cursor.error(key_at, format!("the header has an unknown key {text:?}, expected roots and version"))
+                    );
                 }
             }
         }
@@ -83,7 +85,8 @@ impl Header {
         if left > 0 {
             return Err(cursor.error(cursor.at, format!("{left} bytes follow the header's map")));
         }
-        Ok(Header { cbor, roots, canonical: !version_first })
+        let canonical = !version_first && !cursor.relaxed;
+        Ok(Header { cbor, roots, canonical })
     }
 
     /// The header for these roots.
@@ -176,6 +179,8 @@ struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     base: FileOffset,
+    /// Whether something was not in its shortest form.
+    relaxed: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -211,7 +216,11 @@ impl<'a> Cursor<'a> {
         };
         let value = self.take(len, "CBOR number")?.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
         if value < least {
-            return Err(self.error(at, format!("the number {value} is not in its shortest form")));
+            // Files with a longer head in front of a root's bytes are in use; a version or a count in such a form is not.
+            if major != BYTES {
+                return Err(self.error(at, format!("the number {value} is not in its shortest form")));
+            }
+            self.relaxed = true;
         }
         Ok(value)
     }

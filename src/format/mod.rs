@@ -6,6 +6,7 @@ pub mod carv2;
 pub mod framer;
 pub mod header;
 pub mod index;
+mod opener;
 pub mod reader;
 pub mod section;
 pub mod sniff;

@@ -43,10 +43,6 @@ impl Findings {
         self.tallies.entry(code).or_insert_with(|| (0, Finding::new(code, first()).at(at))).0 += 1;
     }
 
-    pub(crate) fn count(&self, code: Code) -> u64 {
-        self.counts.get(&code).copied().unwrap_or(0) + self.tallies.get(&code).map_or(0, |tally| tally.0)
-    }
-
     /// Everything, by place in the file.
     pub(crate) fn finish(mut self, notes: Notes) -> Vec<Finding> {
         for (count, mut finding) in self.tallies.into_values() {

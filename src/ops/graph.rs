@@ -3,7 +3,7 @@
 //! Blocks arrive in any order and are gone after they were looked at, so that a stream can be checked as well as a
 //! file. A node is a multihash; the codec is part of the link, because it decides which links are followed.
 
-use crate::cid::{RawCid, codec};
+use crate::cid::{Cid, RawCid, codec};
 use crate::store::{Key, Keyer};
 use crate::varint;
 use hashbrown::HashTable;
@@ -165,14 +165,12 @@ impl Graph {
     /// The node a link leads to, there or not.
     pub(crate) fn want(&mut self, key: Key, cid: &[u8]) -> NodeId {
         let (id, new) = self.entry(key);
-        if new {
-            if let Some(node) = self.nodes.get_mut(id as usize) {
-                node.place = ABSENT | self.wanted.len() as u64;
-                self.wanted.extend(id.to_le_bytes());
-                self.wanted.push(cid.len() as u8);
-                self.wanted.extend(cid);
-                self.wanted_live += cid.len() + 5;
-            }
+        if new && let Some(node) = self.nodes.get_mut(id as usize) {
+            node.place = ABSENT | self.wanted.len() as u64;
+            self.wanted.extend(id.to_le_bytes());
+            self.wanted.push(cid.len() as u8);
+            self.wanted.extend(cid);
+            self.wanted_live += cid.len() + 5;
         }
         NodeId(id)
     }
@@ -199,7 +197,13 @@ impl Graph {
     }
 
     /// Keeps the links of a node: `fill` is called once for each link to write.
-    pub(crate) fn add_links<'l>(&mut self, owner: NodeId, class: Class, cid: RawCid<'_>, links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>) {
+    pub(crate) fn add_links<'l>(
+        &mut self,
+        owner: NodeId,
+        class: Class,
+        cid: RawCid<'_>,
+        links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>,
+    ) {
         if self.is_read(owner, class) {
             return;
         }
@@ -279,6 +283,28 @@ impl Graph {
         let segment = entry.get(start..start + segment_len as usize)?;
         cursor.at += start as u64 + segment_len;
         Some(Link { target: NodeId(read_u32(entry)), class: Class::from_byte(*entry.get(4)?), segment })
+    }
+
+    /// Whether the block stands in the archive only under the other CID version.
+    pub(crate) fn has_other_version(&self, cid: &Cid) -> bool {
+        let version = u8::from(cid.version() != ::cid::Version::V0);
+        let id = self.find(self.keyer.key(cid.hash().code(), cid.hash().digest()));
+        let node = id.filter(|id| self.is_section(*id)).and_then(|id| Some((id, self.node(id)?)));
+        node.is_some_and(|(id, node)| node.version != version && !self.other_forms.contains(&(id.0, cid.codec() as u32, version)))
+    }
+
+    /// For each node whether some block links to it.
+    pub(crate) fn linked(&self) -> Vec<bool> {
+        let mut linked = vec![false; self.nodes.len()];
+        for id in (0..self.nodes.len() as u32).map(NodeId) {
+            for class in [Class::DagPb, Class::DagCbor, Class::DagJson] {
+                let mut cursor = self.links(id, class);
+                while let Some(link) = self.next_link(&mut cursor) {
+                    linked.get_mut(link.target.0 as usize).into_iter().for_each(|entry| *entry = true);
+                }
+            }
+        }
+        linked
     }
 
     /// The node of this multihash, if anything was ever said of it.

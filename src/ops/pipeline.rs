@@ -10,12 +10,10 @@ use crate::format::{Batch, Framer, Huge};
 use std::io::Read;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What is done with batches: `work` anywhere, the rest one after the other in file order.
-pub(crate) trait Job: Sync {
+/// What is done with batches: `work` anywhere, the rest one after the other in file order, gathering into `S`.
+pub(crate) trait Job<S>: Sync {
     /// What `work` makes of a batch.
     type Output: Send;
-    /// What `take` gathers.
-    type State: Send;
 
     /// Works on one batch, on any thread.
     fn work(&self, batch: &Batch) -> Self::Output;
@@ -24,13 +22,13 @@ pub(crate) trait Job: Sync {
     ///
     /// # Errors
     /// Ends the run.
-    fn take(&self, state: &mut Self::State, batch: &mut Batch, output: Self::Output) -> Result<()>;
+    fn take(&self, state: &mut S, batch: &mut Batch, output: Self::Output) -> Result<()>;
 
     /// Takes a section too long to hold: `pieces` hands its data over, and gives a finding when the file ends inside.
     ///
     /// # Errors
     /// Ends the run.
-    fn huge(&self, state: &mut Self::State, huge: &Huge, pieces: &mut Pieces<'_>) -> Result<()>;
+    fn huge(&self, state: &mut S, huge: &Huge, pieces: &mut Pieces<'_>) -> Result<()>;
 }
 
 /// Reads all data of a [`Huge`] section into a sink, piece by piece.
@@ -54,7 +52,7 @@ struct Turns<S> {
 ///
 /// # Errors
 /// A failed read, a request to stop, or what the job returns.
-pub(crate) fn run<R: Read + Send, J: Job>(framer: &mut Framer<R>, job: &J, state: J::State, control: &Control) -> Result<J::State> {
+pub(crate) fn run<R: Read + Send, S: Send, J: Job<S>>(framer: &mut Framer<R>, job: &J, state: S, control: &Control) -> Result<S> {
     let scan = Mutex::new(Scan { framer, next: 0, ended: false, counted: 0 });
     let turns = Mutex::new(Turns { state, turn: 0, error: None });
     let moved = Condvar::new();
@@ -76,7 +74,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn work<R: Read, J: Job>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<J::State>>, moved: &Condvar, job: &J, control: &Control) {
+fn work<R: Read, S, J: Job<S>>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<S>>, moved: &Condvar, job: &J, control: &Control) {
     let mut batch = Batch::default();
     loop {
         let mut position = lock(scan);

@@ -3,7 +3,7 @@
 //! What this does not check: that a file is what its owner thinks it is (only the CID says that), and blocks whose hash
 //! function is unknown, which are reported as unverified and never counted as sound.
 
-use super::check::{self, Checked, Checks, Record};
+use super::check::{self, Checked, Checks, Hashing, Record};
 use super::completeness::{Completeness, RootReport};
 use super::findings::{Findings, Notes};
 use super::graph::{Arrival, Class, Graph};
@@ -35,6 +35,8 @@ pub enum Depth {
 pub struct Options {
     /// How deep.
     pub depth: Depth,
+    /// Whether blocks are hashed.
+    pub hashing: Hashing,
     /// Roots to check in place of the header's.
     pub roots: Vec<Cid>,
     /// Whether notes are errors.
@@ -161,7 +163,7 @@ pub fn verify<R: Read + Send>(input: R, file_len: Option<u64>, options: &Options
 pub struct Together {
     options: Options,
     control: Control,
-    graph: Graph,
+    pub(super) graph: Graph,
     parts: Vec<Part>,
 }
 
@@ -215,6 +217,7 @@ impl Together {
         };
         let job = Scan {
             checks: Checks {
+                hashing: self.options.hashing,
                 keyer: gather.graph.keyer(),
                 links: self.options.depth == Depth::Dag,
                 unixfs: self.options.unixfs,
@@ -227,9 +230,18 @@ impl Together {
         part.findings = gathered.findings;
         let mut bytes = gathered.end.0;
         let mut index = None;
-        if let Some((tail, at)) = framer.into_tail()? {
-            let check = gathered.index.zip(carv2);
-            (index, bytes) = super::index_check::read_tail(tail, at, check, &mut part.findings)?;
+        let index_start = carv2.and_then(|c| c.index_start());
+        match framer.into_tail()? {
+            Some((tail, at)) => {
+                let check = gathered.index.zip(carv2);
+                (index, bytes) = super::index_check::read_tail(tail, at, check, &mut part.findings)?;
+            }
+            // With a known length this was found on opening.
+            None if file_len.is_none() && index_start.is_some() => {
+                let message = "the index starts behind the end of the file".to_owned();
+                part.findings.push(Finding::new(Code::BadCarv2Header, message).at(FileOffset(43)));
+            }
+            None => {}
         }
         if header.roots().len() == 0 {
             part.findings.push(Finding::new(Code::NoRoots, "the header names no roots").at(framer_start(carv2)));
@@ -263,6 +275,10 @@ impl Together {
             let mut root_reports = Vec::with_capacity(part.roots.len());
             for root in &part.roots {
                 root_reports.push(root_report(&mut walk, &graph, *root, options.depth, &control)?);
+                if graph.has_other_version(root) {
+                    let message = "a root is stored under the other CID version of the same block";
+                    part.findings.push(Finding::new(Code::NonCanonical, message).cid(*root));
+                }
             }
             report_missing(&root_reports, &mut part.findings);
             report.roots = root_reports;
@@ -275,7 +291,8 @@ impl Together {
                     let (unreachable, first) = walk.unreachable();
                     report.unreachable_blocks = Some(unreachable);
                     if let Some(at) = first.filter(|_| !part.roots.is_empty()) {
-                        let message = format!("{unreachable} blocks that no root leads to, the first is here");
+                        let plural = if unreachable == 1 { "1 block".to_owned() } else { format!("{unreachable} blocks") };
+                        let message = format!("{plural} that no root leads to, the first is here");
                         part.findings.push(Finding::new(Code::UnreachableBlock, message).at(FileOffset(at)));
                     }
                 }
@@ -361,9 +378,8 @@ struct Scan {
     checks: Checks,
 }
 
-impl Job for Scan {
+impl Job<Gather> for Scan {
     type Output = Checked;
-    type State = Gather;
 
     fn work(&self, batch: &Batch) -> Checked {
         check::check(batch, &self.checks)
@@ -379,7 +395,9 @@ impl Job for Scan {
         }
         if checked.commitment_links > 0 {
             let at = checked.records.first().map_or(state.end, |record| record.at);
-            state.findings.tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
+            state
+                .findings
+                .tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
         }
         Ok(())
     }
@@ -400,7 +418,11 @@ impl Job for Scan {
         let outcome = hasher.map_or_else(Outcome::Unverifiable, |hasher| hasher.finish_matches(cid.digest()));
         if outcome != Outcome::Verified {
             let code = if outcome == Outcome::Mismatch { Code::HashMismatch } else { Code::UnsupportedHash };
-            let message = format!("a block of {} bytes that could not be matched with its {} digest", huge.data_len, hash_name(cid.hash_code()));
+            let message = format!(
+                "a block of {} bytes that could not be matched with its {} digest",
+                huge.data_len,
+                hash_name(cid.hash_code())
+            );
             state.findings.push(Finding::new(code, message).at(huge.at).cid(cid.to_cid()));
         } else if self.checks.links && Class::of(cid.codec()) != Class::Leaf {
             let message = format!(
@@ -411,7 +433,7 @@ impl Job for Scan {
             );
             state.findings.push(Finding::new(Code::LimitReached, message).at(huge.at).cid(cid.to_cid()));
         }
-        let record = check::record(cid, huge.at, huge.head_len, huge.data_len, outcome, &self.checks);
+        let record = check::record(cid, huge.at, huge.data_len, outcome, &self.checks);
         state.end = state.end.max(huge.at.plus(u64::from(huge.head_len)).plus(huge.data_len));
         state.record(&record, &Checked::default());
         Ok(())
@@ -431,7 +453,8 @@ impl Gather {
             match arrival {
                 Arrival::Duplicate => {
                     self.counts.duplicate_blocks += 1;
-                    self.findings.tally(Code::DuplicateBlock, record.at, || "a block that stands in the archive already".to_owned());
+                    self.findings
+                        .tally(Code::DuplicateBlock, record.at, || "a block that stands in the archive already".to_owned());
                 }
                 Arrival::New | Arrival::OtherForm => {
                     self.counts.unique_blocks += 1;
@@ -478,7 +501,9 @@ impl Gather {
         }
         if record.data_len > 2 << 20 {
             let len = record.data_len;
-            findings.tally(Code::LargeBlock, at, || format!("a block of {len} bytes, not every implementation takes more than 2097152"));
+            findings.tally(Code::LargeBlock, at, || {
+                format!("a block of {len} bytes, not every implementation takes more than 2097152")
+            });
         }
         if record.outcome == Outcome::Verified && hash::is_unusual(record.hash_code) {
             let name = hash_name(record.hash_code);
@@ -490,6 +515,30 @@ impl Gather {
         }
         if let Some(index) = &mut self.index {
             index.section(PayloadOffset(at.0.saturating_sub(self.payload_start.0)), record);
+        }
+    }
+}
+
+impl Report {
+    /// The UnixFS profiles (IPIP-499 and those in wide use) that could have made this archive, by its codecs, CID
+    /// versions and longest leaf. Small archives fit several; none when it does not look like UnixFS.
+    pub fn profiles(&self) -> Vec<&'static str> {
+        use crate::cid::codec::{DAG_PB, RAW};
+        let counts = &self.counts;
+        let of = |codec| counts.codecs.get(&codec).copied().unwrap_or(0);
+        let is_unixfs = counts.blocks > 0 && of(DAG_PB) + of(RAW) == counts.blocks;
+        let is_sha256 = counts.hashes.keys().all(|code| *code == crate::cid::hash_code::SHA2_256);
+        if !is_unixfs || !is_sha256 {
+            return Vec::new();
+        }
+        // 256 KiB of data in a dag-pb leaf take a few bytes more.
+        let leaf_max = counts.max_block;
+        match (counts.cid_versions, of(RAW) > 0) {
+            ([_, 0], false) => vec!["unixfs-v0-2015"],
+            ([0, _], true) if leaf_max <= 256 << 10 => vec!["unixfs-v1-2025", "kubo-cidv1-legacy", "ipfs-car"],
+            ([0, _], true) if leaf_max <= 1 << 20 => vec!["unixfs-v1-2025", "ipfs-car"],
+            ([0, _], false) if leaf_max <= (256 << 10) + 64 => vec!["kubo-cidv1-noraw"],
+            _ => Vec::new(),
         }
     }
 }

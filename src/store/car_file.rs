@@ -34,6 +34,7 @@ pub struct CarFile {
     findings: Vec<Finding>,
     section_count: u64,
     payload_len: u64,
+    len: u64,
     end: u64,
 }
 
@@ -65,6 +66,7 @@ impl CarFile {
             findings: framer.take_opening_findings(),
             section_count: 0,
             payload_len: 0,
+            len,
             end: framer.carv2().map_or(len, |c| c.data_end().min(len)),
         };
         let mut batch = Batch::default();
@@ -95,6 +97,16 @@ impl CarFile {
         }
         self.places.insert_unique(tag, (tag, at), |place| place.0);
         Ok(())
+    }
+
+    /// The same file, to be read from its first byte. Readings made this way share one position: not two at a time.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn reopen(&self) -> Result<Input> {
+        let mut file = self.file.try_clone().map_err(|e| Error::io(e, "cannot read"))?;
+        std::io::Seek::rewind(&mut file).map_err(|e| Error::io(e, "cannot read"))?;
+        Ok(Input::File(file, self.len))
     }
 
     /// The CARv1 header.
@@ -236,10 +248,10 @@ impl CarFile {
             }
             let mut bytes = [0; HEAD_LEN_MAX];
             let held = self.read_at(*at, &mut bytes)?;
-            if let Ok(head) = section::head(bytes.get(..held).unwrap_or_default(), &self.limits) {
-                if let Err(fault) = self.read_block(*at, head.cid.to_cid())? {
-                    return Err(Error::from(fault).in_file(&*self.name));
-                }
+            if let Ok(head) = section::head(bytes.get(..held).unwrap_or_default(), &self.limits)
+                && let Err(fault) = self.read_block(*at, head.cid.to_cid())?
+            {
+                return Err(Error::from(fault).in_file(&*self.name));
             }
         }
         Ok(())

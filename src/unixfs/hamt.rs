@@ -85,10 +85,15 @@ impl Fanout {
 }
 
 /// The buckets that lead from the root shard to a shard, as the leading bits of every hash in it.
+///
+/// The specification does not say how shards of different fanouts share the bits of a hash, and writers disagree. So a path
+/// through a [mixed](ShardPath::is_mixed) directory says nothing about names: only its depth stays bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShardPath {
     prefix: u64,
     bits: u32,
+    fanout: Option<Fanout>,
+    mixed: bool,
 }
 
 impl ShardPath {
@@ -102,6 +107,11 @@ impl ShardPath {
         self.bits
     }
 
+    /// Whether shards on the path differ in fanout, which is worth a remark.
+    pub fn is_mixed(self) -> bool {
+        self.mixed
+    }
+
     /// The path of what is in this bucket of a shard with this path.
     ///
     /// # Errors
@@ -111,14 +121,16 @@ impl ShardPath {
         if bits > 64 {
             return Err(Violation::ShardTooDeep);
         }
-        Ok(ShardPath { prefix: self.prefix.wrapping_shl(fanout.bits()) | u64::from(bucket), bits })
+        let prefix = self.prefix.wrapping_shl(fanout.bits()) | u64::from(bucket);
+        let mixed = self.mixed || self.fanout.is_some_and(|above| above != fanout);
+        Ok(ShardPath { prefix, bits, fanout: Some(fanout), mixed })
     }
 
-    /// Whether a name belongs here.
+    /// Whether a name belongs here; in a mixed directory every name may.
     pub fn leads_to(self, name: &[u8]) -> bool {
         // A shift by 64, for the empty path, must leave nothing.
         let leading = hash(name).checked_shr(64u32.saturating_sub(self.bits)).unwrap_or_default();
-        leading == self.prefix
+        self.mixed || leading == self.prefix
     }
 
     /// Checks that an entry in this bucket is where a lookup would search it.
@@ -155,14 +167,8 @@ impl<'a> Bitfield<'a> {
 }
 
 /// A set of the buckets of one shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BucketSet([u64; 16]);
-
-impl Default for BucketSet {
-    fn default() -> BucketSet {
-        BucketSet([0; 16])
-    }
-}
 
 impl BucketSet {
     /// Adds a bucket; `false` when it was there already, or is none (1024 and above).

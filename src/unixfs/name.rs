@@ -113,9 +113,8 @@ impl<'a> EntryName<'a> {
                 _ => {}
             }
         }
-        match name.chars().next_back() {
-            Some(c @ ('.' | ' ')) => return Err(PortableError::LastCharacter(c)),
-            _ => {}
+        if let Some(c @ ('.' | ' ')) = name.chars().next_back() {
+            return Err(PortableError::LastCharacter(c));
         }
         if is_device(name) { Err(PortableError::Device) } else { Ok(()) }
     }

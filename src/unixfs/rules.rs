@@ -95,14 +95,14 @@ impl fmt::Display for Violation {
         use Violation as V;
         match self {
             V::BlocksizeCount { blocksizes, links } => {
-                write!(f, "a file with {blocksizes} block sizes for {links} links, expected as many")
+                write!(f, "a file with links: {links}, but block sizes: {blocksizes}, expected as many")
             }
             V::Filesize { claimed, computed } => {
                 write!(f, "a file that claims {claimed} bytes, but its parts add up to {computed}")
             }
             V::FilesizeOverflow => f.write_str("a file whose block sizes add up to more than 64 bits hold"),
             V::NamedPart { link } => write!(f, "link {link} of a file has a name, expected none"),
-            V::SymlinkLinks { links } => write!(f, "a symlink with {links} links, expected none"),
+            V::SymlinkLinks { links } => write!(f, "a symlink with links: {links}, expected none"),
             V::Name { link, error } => write!(f, "link {link} of a directory: {error}"),
             V::RepeatedName { name } => write!(f, "a directory with two entries named \"{}\"", name.escape_ascii()),
             V::HashType { actual: Some(code) } => {

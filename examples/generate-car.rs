@@ -1,0 +1,328 @@
+//! Writes large archives for benches and checks: one complete DAG of pseudo-random content, the same bytes for the same words.
+//!
+//! Nothing of the library is used, so that a fault of its writer or hasher cannot hide in its own input. Children stand
+//! before their parents; the root's CID is put into the header last.
+//!
+//! ```text
+//! cargo run --release --example generate-car -- --kind raw-1m --bytes 4GiB --seed 1 -o big.car
+//! ```
+
+use sha2::{Digest as _, Sha256};
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Seek as _, SeekFrom, Write};
+use std::path::PathBuf;
+
+const USAGE: &str = "usage: generate-car --kind raw-1m|pb-256k|tiny (--bytes N[KiB|MiB|GiB] | --blocks N) [--seed N] -o FILE";
+
+const RAW: u8 = 0x55;
+const DAG_PB: u8 = 0x70;
+const DAG_CBOR: u8 = 0x71;
+
+/// The leaves of an archive and the nodes above them.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Raw leaves of 1 MiB under UnixFS file nodes of 1024 links: the profile `unixfs-v1-2025`.
+    Raw1M,
+    /// UnixFS leaves of 256 KiB under file nodes of 174 links: the profile `unixfs-v0-2015`, with CIDv1.
+    Pb256K,
+    /// Leaves of 150 to 400 bytes, raw and dag-cbor in turn, under dag-cbor lists of 8 links.
+    Tiny,
+}
+
+impl Kind {
+    fn width(self) -> usize {
+        match self {
+            Self::Raw1M => 1024,
+            Self::Pb256K => 174,
+            Self::Tiny => 8,
+        }
+    }
+
+    /// The content of a leaf, on average.
+    fn leaf_len(self) -> u64 {
+        match self {
+            Self::Raw1M => 1 << 20,
+            Self::Pb256K => 1 << 18,
+            Self::Tiny => 275,
+        }
+    }
+}
+
+/// What a parent says of its child.
+struct Child {
+    cid: [u8; 36],
+    /// Bytes of file content below.
+    content_len: u64,
+    /// Bytes of blocks below, each as often as it is linked to.
+    dag_len: u64,
+}
+
+/// SplitMix64: fast, and any seed will do.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn append(&mut self, bytes: &mut Vec<u8>, len: usize) {
+        let end = bytes.len() + len;
+        bytes.reserve(len + 8);
+        while bytes.len() < end {
+            bytes.extend_from_slice(&self.next().to_le_bytes());
+        }
+        bytes.truncate(end);
+    }
+}
+
+fn append_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// A protobuf field of bytes.
+fn append_field(bytes: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    bytes.push(tag);
+    append_varint(bytes, value.len() as u64);
+    bytes.extend_from_slice(value);
+}
+
+/// A CARv1 that grows: a header whose root is not known yet, then sections.
+struct Archive {
+    out: BufWriter<File>,
+    len: u64,
+    blocks: u64,
+}
+
+impl Archive {
+    /// Where the root's CID stands: after the header's length, `a2 65 "roots" 81`, and the tag and head of a link.
+    const ROOT_OFFSET: u64 = 1 + 8 + 5;
+
+    fn create(path: &PathBuf) -> std::io::Result<Self> {
+        let mut header = vec![0xa2, 0x65];
+        header.extend_from_slice(b"roots\x81\xd8\x2a\x58\x25\x00");
+        header.extend_from_slice(&[0; 36]);
+        header.extend_from_slice(b"\x67version\x01");
+        let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        out.write_all(&[header.len() as u8])?;
+        out.write_all(&header)?;
+        Ok(Self { out, len: header.len() as u64 + 1, blocks: 0 })
+    }
+
+    fn append(&mut self, codec: u8, data: &[u8]) -> std::io::Result<[u8; 36]> {
+        let mut cid = [0; 36];
+        cid[..4].copy_from_slice(&[1, codec, 0x12, 0x20]);
+        cid[4..].copy_from_slice(&Sha256::digest(data));
+        let mut head = Vec::with_capacity(46);
+        append_varint(&mut head, (cid.len() + data.len()) as u64);
+        head.extend_from_slice(&cid);
+        self.out.write_all(&head)?;
+        self.out.write_all(data)?;
+        self.len += (head.len() + data.len()) as u64;
+        self.blocks += 1;
+        Ok(cid)
+    }
+
+    fn finish(mut self, root: &[u8; 36]) -> std::io::Result<()> {
+        self.out.seek(SeekFrom::Start(Self::ROOT_OFFSET))?;
+        self.out.write_all(root)?;
+        self.out.flush()
+    }
+}
+
+/// A balanced DAG that grows leaf by leaf: on each level the children that have no parent yet.
+struct Tree {
+    kind: Kind,
+    levels: Vec<Vec<Child>>,
+}
+
+impl Tree {
+    /// Adds a child at a level; a level that is full gets its parent first.
+    fn push(&mut self, archive: &mut Archive, mut level: usize, mut child: Child) -> std::io::Result<()> {
+        loop {
+            if self.levels.len() == level {
+                self.levels.push(Vec::with_capacity(self.kind.width()));
+            }
+            if self.levels[level].len() < self.kind.width() {
+                self.levels[level].push(child);
+                return Ok(());
+            }
+            let parent = self.write_parent(archive, level)?;
+            self.levels[level].push(child);
+            (level, child) = (level + 1, parent);
+        }
+    }
+
+    fn write_parent(&mut self, archive: &mut Archive, level: usize) -> std::io::Result<Child> {
+        let children = std::mem::take(&mut self.levels[level]);
+        let content_len = children.iter().map(|child| child.content_len).sum();
+        let (codec, data) = match self.kind {
+            Kind::Tiny => (DAG_CBOR, cbor_list(&children)),
+            Kind::Raw1M | Kind::Pb256K => (DAG_PB, file_node(&children, content_len)),
+        };
+        let dag_len = data.len() as u64 + children.iter().map(|child| child.dag_len).sum::<u64>();
+        Ok(Child { cid: archive.append(codec, &data)?, content_len, dag_len })
+    }
+
+    /// Gives every child its parent, a lone last one too, as balanced layouts do, up to the root.
+    fn finish(mut self, archive: &mut Archive) -> std::io::Result<[u8; 36]> {
+        let mut level = 0;
+        loop {
+            let top = level + 1 == self.levels.len();
+            if let (true, [root]) = (top, self.levels[level].as_slice()) {
+                return Ok(root.cid);
+            }
+            let parent = self.write_parent(archive, level)?;
+            level += 1;
+            self.push(archive, level, parent)?;
+        }
+    }
+}
+
+/// A dag-cbor list of at most 23 links.
+fn cbor_list(children: &[Child]) -> Vec<u8> {
+    let mut data = vec![0x80 | children.len() as u8];
+    for child in children {
+        data.extend_from_slice(&[0xd8, 0x2a, 0x58, 0x25, 0x00]);
+        data.extend_from_slice(&child.cid);
+    }
+    data
+}
+
+/// A dag-pb node of a UnixFS file: nameless links, then the lengths of what is behind each.
+fn file_node(children: &[Child], content_len: u64) -> Vec<u8> {
+    let mut data = Vec::with_capacity(children.len() * 56);
+    let mut unixfs = vec![0x08, 0x02, 0x18];
+    append_varint(&mut unixfs, content_len);
+    for child in children {
+        let mut link = Vec::with_capacity(52);
+        append_field(&mut link, 0x0a, &child.cid);
+        append_field(&mut link, 0x12, b"");
+        link.push(0x18);
+        append_varint(&mut link, child.dag_len);
+        append_field(&mut data, 0x12, &link);
+        unixfs.push(0x20);
+        append_varint(&mut unixfs, child.content_len);
+    }
+    append_field(&mut data, 0x0a, &unixfs);
+    data
+}
+
+/// The codec and bytes of a leaf that holds `content_len` bytes of content.
+fn leaf(kind: Kind, number: u64, noise: &mut Noise, content_len: u64, data: &mut Vec<u8>) -> u8 {
+    data.clear();
+    match kind {
+        Kind::Raw1M => {
+            noise.append(data, content_len as usize);
+            RAW
+        }
+        Kind::Pb256K => {
+            let mut unixfs = vec![0x08, 0x02, 0x12];
+            append_varint(&mut unixfs, content_len);
+            noise.append(&mut unixfs, content_len as usize);
+            unixfs.push(0x18);
+            append_varint(&mut unixfs, content_len);
+            append_field(data, 0x0a, &unixfs);
+            DAG_PB
+        }
+        Kind::Tiny => {
+            let block_len = 150 + noise.next() % 251;
+            if number.is_multiple_of(2) {
+                noise.append(data, block_len as usize);
+                return RAW;
+            }
+            // One byte string, whose head is three bytes from 256 bytes on.
+            let bytes_len = if block_len > 258 { block_len - 3 } else { block_len.min(257) - 2 };
+            match u8::try_from(bytes_len) {
+                Ok(short) => data.extend_from_slice(&[0x58, short]),
+                Err(_) => data.extend_from_slice(&[0x59, (bytes_len >> 8) as u8, bytes_len as u8]),
+            }
+            noise.append(data, bytes_len as usize);
+            DAG_CBOR
+        }
+    }
+}
+
+/// How many blocks a DAG of so many leaves has.
+fn block_count(kind: Kind, leaves: u64) -> u64 {
+    let (mut total, mut level) = (leaves, leaves);
+    while level > 1 {
+        level = level.div_ceil(kind.width() as u64);
+        total += level;
+    }
+    total
+}
+
+/// The words of the command line.
+struct Options {
+    kind: Kind,
+    content_len: u64,
+    seed: u64,
+    output: PathBuf,
+}
+
+fn parse_len(word: &str) -> Result<u64, Box<dyn Error>> {
+    let (digits, unit) = [("KiB", 10), ("MiB", 20), ("GiB", 30)]
+        .into_iter()
+        .find_map(|(suffix, shift)| word.strip_suffix(suffix).map(|digits| (digits, 1 << shift)))
+        .unwrap_or((word, 1));
+    let number: u64 = digits.parse().map_err(|_| format!("{word:?}: expected a number, with KiB, MiB or GiB or without"))?;
+    number.checked_mul(unit).ok_or_else(|| format!("{word:?} is over 2^64").into())
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
+    let (mut kind, mut bytes, mut blocks, mut seed, mut output) = (None, None, None, 1, None);
+    while let Some(name) = words.next() {
+        let value = words.next().ok_or_else(|| format!("{name}: a value is missing\n{USAGE}"))?;
+        match (name.as_str(), value.as_str()) {
+            ("--kind", "raw-1m") => kind = Some(Kind::Raw1M),
+            ("--kind", "pb-256k") => kind = Some(Kind::Pb256K),
+            ("--kind", "tiny") => kind = Some(Kind::Tiny),
+            ("--bytes", len) => bytes = Some(parse_len(len)?),
+            ("--blocks", count) => blocks = Some(parse_len(count)?),
+            ("--seed", number) => seed = parse_len(number)?,
+            ("-o", path) => output = Some(PathBuf::from(path)),
+            _ => return Err(format!("{name} {value}: not understood\n{USAGE}").into()),
+        }
+    }
+    let (Some(kind), Some(output)) = (kind, output) else { return Err(USAGE.into()) };
+    let content_len = match (bytes, blocks) {
+        (Some(len), None) => len,
+        (None, Some(blocks)) => {
+            // The most leaves whose DAG has no more blocks than that; parents are one in `width - 1`.
+            let mut leaves = blocks / 8 * 6;
+            while block_count(kind, leaves + 1) <= blocks {
+                leaves += 1;
+            }
+            leaves * kind.leaf_len()
+        }
+        _ => return Err(format!("one of --bytes and --blocks is needed\n{USAGE}").into()),
+    };
+    Ok(Options { kind, content_len, seed, output })
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let Options { kind, content_len, seed, output } = parse(std::env::args().skip(1))?;
+    let mut archive = Archive::create(&output)?;
+    let mut tree = Tree { kind, levels: Vec::new() };
+    let mut noise = Noise(seed);
+    let mut data = Vec::new();
+    let leaves = content_len.div_ceil(kind.leaf_len()).max(1);
+    for number in 0..leaves {
+        let left = content_len - number * kind.leaf_len();
+        let leaf_len = left.min(kind.leaf_len());
+        let codec = leaf(kind, number, &mut noise, leaf_len, &mut data);
+        let cid = archive.append(codec, &data)?;
+        tree.push(&mut archive, 0, Child { cid, content_len: leaf_len, dag_len: data.len() as u64 })?;
+    }
+    let root = tree.finish(&mut archive)?;
+    println!("{}: {} blocks ({leaves} leaves), {} bytes", output.display(), archive.blocks, archive.len);
+    Ok(archive.finish(&root)?)
+}

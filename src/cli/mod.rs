@@ -1,0 +1,139 @@
+//! What a person types and what comes back. Printing, exit codes and the environment live here and nowhere else.
+
+mod args;
+mod blocks;
+mod cat;
+mod diff;
+mod house;
+mod inspect;
+mod links;
+mod ls;
+mod metadata;
+mod report;
+mod roots;
+mod target;
+mod term;
+mod verify;
+
+use args::Common;
+use cartool::error::{Error, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Done; sound and complete.
+const OK: u8 = 0;
+/// The archive is at fault.
+const FAULT: u8 = 1;
+/// The request makes no sense.
+const USAGE: u8 = 2;
+/// Sound, but something is missing.
+const INCOMPLETE: u8 = 3;
+/// The machine failed.
+const MACHINE: u8 = 4;
+/// Stopped on request.
+const INTERRUPTED: u8 = 130;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done; sound and complete
+  1  the archive is at fault (malformed, hash mismatch, unverifiable)
+  2  usage error
+  3  sound but incomplete: something is missing
+  4  the machine failed (I/O, permission, disk full)
+  130  interrupted
+
+Examples:
+  cartool verify token.car                     prove every block and that nothing is missing
+  cartool metadata token.car                   print the NFT metadata JSON
+  cartool extract token.car -o token/          write the files
+  cartool merge *.car -o bundle.car            join archives into one
+  curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
+
+/// Verify, look into, extract, merge and build IPFS content archives (CAR files).
+#[derive(Debug, Parser)]
+#[command(name = "cartool", version = VERSION, after_help = AFTER_HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (sha2-256: sha2 crate)");
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(alias = "v")]
+    Verify(verify::Args),
+    #[command(aliases = ["stat", "info"])]
+    Inspect(inspect::Args),
+    #[command(alias = "root")]
+    Roots(roots::Args),
+    Blocks(blocks::Args),
+    Ls(ls::Args),
+    Cat(cat::CatArgs),
+    GetBlock(cat::GetBlockArgs),
+    Diff(diff::Args),
+    Metadata(metadata::Args),
+    Links(links::Args),
+    Completions(house::CompletionsArgs),
+    Man(house::ManArgs),
+    /// Not a command: `ls` lists files, `blocks` lists CIDs
+    #[command(hide = true)]
+    List {
+        /// Whatever was meant
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _rest: Vec<String>,
+    },
+}
+
+/// Runs the command line and gives the exit code.
+pub(crate) fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let common = cli.common;
+    let result = common.control().and_then(|control| run(cli.command, &common, &control));
+    ExitCode::from(match result {
+        Ok(code) => code,
+        Err(error) if error.is_closed_pipe() => OK,
+        Err(error) => {
+            term::error(&error);
+            exit_code(&error)
+        }
+    })
+}
+
+fn run(command: Command, common: &Common, control: &cartool::control::Control) -> cartool::error::Result<u8> {
+    match command {
+        Command::Verify(args) => verify::run(&args, common, control),
+        Command::Inspect(args) => inspect::run(&args, common, control),
+        Command::Roots(args) => roots::run(&args, common, control),
+        Command::Blocks(args) => blocks::run(&args, common, control),
+        Command::Ls(args) => ls::run(&args, common, control),
+        Command::Cat(args) => cat::cat(&args, common, control),
+        Command::GetBlock(args) => cat::get_block(&args, common, control),
+        Command::Diff(args) => diff::run(&args, common, control),
+        Command::Metadata(args) => metadata::run(&args, common, control),
+        Command::Links(args) => links::run(&args, common, control),
+        Command::Completions(args) => house::completions(&args, Cli::command()),
+        Command::Man(_) => house::man(Cli::command()),
+        Command::List { .. } => Err(Error::usage("there is no `list`: `cartool ls` lists files, `cartool blocks` lists CIDs")),
+    }
+}
+
+/// The exit code for work that could not be done.
+fn exit_code(error: &Error) -> u8 {
+    match error.kind {
+        ErrorKind::Format(_) | ErrorKind::Unsupported(_) | ErrorKind::Limit(_) => FAULT,
+        ErrorKind::Missing => INCOMPLETE,
+        ErrorKind::Usage => USAGE,
+        ErrorKind::Interrupted => INTERRUPTED,
+        _ => MACHINE,
+    }
+}
+
+/// Of several exit codes the one that counts: interruption, then the machine, then faults, then what is missing.
+fn worse(a: u8, b: u8) -> u8 {
+    let rank = |code: u8| [OK, INCOMPLETE, FAULT, USAGE, MACHINE, INTERRUPTED].iter().position(|c| *c == code);
+    if rank(a) >= rank(b) { a } else { b }
+}

@@ -1,0 +1,143 @@
+//! `cartool verify`.
+
+use super::args::Common;
+use super::report::{self, code_of, count, severity_of};
+use super::term::{self, Out, Progress};
+use super::{OK, worse};
+use cartool::cid::{Cid, parse_text};
+use cartool::control::Control;
+use cartool::error::{Error, Result};
+use cartool::ops::Notes;
+use cartool::ops::verify::{Depth, Options, Report, Together, Verdict};
+use cartool::store::Input;
+use cartool::unixfs::Strictness;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  cartool verify token.car
+  cartool verify --together metadata.car images.car    one token in several archives
+  cartool verify --missing partial.car > wanted.txt    what to fetch
+  cartool verify --json *.car | jq 'select(.verdict != \"ok\")'
+  ipfs dag export CID | cartool verify -
+
+A CAR that was cut between two blocks looks whole: only the DAG walk tells. --blocks-only leaves it out.";
+
+/// Prove archives: structure, every block's hash, the roots, the DAG below them, a CARv2's index
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// CAR files; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Check structure and hashes only, not that the DAG is complete
+    #[arg(long)]
+    blocks_only: bool,
+    /// Check the DAG below this CID in place of the header's roots (may be repeated)
+    #[arg(long, value_name = "CID", value_parser = cid, conflicts_with = "blocks_only")]
+    root: Vec<Cid>,
+    /// Print only the CIDs that are missing, one a line
+    #[arg(long, conflicts_with_all = ["blocks_only", "json"])]
+    missing: bool,
+    /// Treat all files as one set of blocks
+    #[arg(long)]
+    together: bool,
+    /// Make every note an error
+    #[arg(long)]
+    strict: bool,
+    /// Tolerate UnixFS nodes whose sizes do not add up
+    #[arg(long)]
+    lenient_unixfs: bool,
+    /// Print a JSON document a file
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn cid(text: &str) -> std::result::Result<Cid, String> {
+    parse_text(text).map_err(|e| e.to_string())
+}
+
+pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8> {
+    let options = Options {
+        depth: if args.blocks_only { Depth::Blocks } else { Depth::Dag },
+        roots: args.root.clone(),
+        notes: if args.strict { Notes::Errors } else { Notes::Tolerated },
+        unixfs: if args.lenient_unixfs { Strictness::Lenient } else { Strictness::Strict },
+        ..Options::default()
+    };
+    let total = args.files.iter().map(|file| std::fs::metadata(file).ok().filter(|m| m.is_file()).map(|m| m.len())).sum();
+    let progress = Progress::start(common, control, total);
+    let mut out = Out::new(common);
+    let mut code = OK;
+    let mut together = Together::new(options.clone(), control.clone());
+    let mut named = Vec::new();
+    for file in &args.files {
+        let name = file.display().to_string();
+        let added = Input::open(file, control).and_then(|input| {
+            let len = input.file_len();
+            together.add(input, len)
+        });
+        match added {
+            Ok(()) => named.push(name),
+            Err(error) if matches!(error.kind, cartool::error::ErrorKind::Interrupted) => return Err(error),
+            Err(error) => {
+                let error = error.in_file(name);
+                term::error(&error);
+                code = worse(code, super::exit_code(&error));
+            }
+        }
+        if !args.together {
+            let alone = std::mem::replace(&mut together, Together::new(options.clone(), control.clone()));
+            for (name, report) in named.drain(..).zip(alone.finish()?) {
+                code = worse(code, print(args, &mut out, &name, &report)?);
+            }
+        }
+    }
+    if args.together {
+        for (name, report) in named.into_iter().zip(together.finish()?) {
+            code = worse(code, print(args, &mut out, &name, &report)?);
+        }
+    }
+    drop(progress);
+    out.finish()?;
+    Ok(code)
+}
+
+fn print(args: &Args, out: &mut Out, name: &str, report: &Report) -> Result<u8> {
+    if args.missing {
+        for missing in report.roots.iter().flat_map(|root| &root.missing) {
+            out.line(&missing.cid.to_string())?;
+        }
+        // What is no matter of missing blocks must not be lost.
+        report.findings.iter().filter(|f| f.severity >= cartool::error::Severity::Unverified).for_each(|finding| {
+            term::error(&Error::from(finding.clone()).in_file(name));
+        });
+    } else if args.json {
+        out.json(&report::verify_json(name, report))?;
+    } else {
+        out.marked(&format!("{name}: "), report.verdict.as_str(), severity_of(report.verdict), &summary(args, report))?;
+        report::print_findings(out, &report.findings)?;
+    }
+    Ok(code_of(report.verdict))
+}
+
+/// What was looked at, and what was not.
+fn summary(args: &Args, report: &Report) -> String {
+    let Some(version) = report.version else { return String::new() };
+    let counts = &report.counts;
+    let mut parts = vec![format!("CARv{version}"), count(counts.blocks, "block"), format!("{} bytes", report.bytes)];
+    let complete = report.roots.iter().filter(|root| root.complete == Some(true)).count();
+    parts.push(match (args.blocks_only, report.roots.len()) {
+        (true, _) => "hashes checked, completeness not".to_owned(),
+        (false, 0) => "no roots, completeness not checked".to_owned(),
+        (false, 1) if complete == 1 => "the root's DAG is complete".to_owned(),
+        (false, n) => format!("{complete} of {} complete", count(n as u64, "root")),
+    });
+    if let Some(missing) = report.missing_blocks.filter(|missing| *missing > 0) {
+        parts.push(format!("{} missing", count(missing, "block")));
+    }
+    if report.verdict == Verdict::Unverified {
+        parts.push(format!("{} could not be verified", count(counts.unverified_blocks, "block")));
+    }
+    format!(" — {}", parts.join(", "))
+}
