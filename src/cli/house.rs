@@ -6,7 +6,9 @@ use std::io;
 
 /// Print shell completions
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cartool completions bash > /etc/bash_completion.d/cartool\n  cartool completions zsh > ~/.zfunc/_cartool")]
+#[command(
+    after_help = "Examples:\n  cartool completions bash > /etc/bash_completion.d/cartool\n  cartool completions zsh > ~/.zfunc/_cartool"
+)]
 pub(crate) struct CompletionsArgs {
     /// The shell
     shell: clap_complete::Shell,

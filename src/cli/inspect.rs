@@ -74,7 +74,8 @@ fn inspect_json(file: &str, report: &Report, hashing: Hashing) -> Value {
         of.iter().map(|(code, n)| (name(*code).into_owned(), Value::from(*n))).collect::<Map<_, _>>()
     };
     let [v0, v1] = counts.cid_versions;
-    let versions: Map<String, Value> = [("0", v0), ("1", v1)].into_iter().filter(|(_, n)| *n > 0).map(|(k, n)| (k.into(), n.into())).collect();
+    let versions: Map<String, Value> =
+        [("0", v0), ("1", v1)].into_iter().filter(|(_, n)| *n > 0).map(|(k, n)| (k.into(), n.into())).collect();
     let profiles = report.profiles();
     json!({
         "file": file,
@@ -136,7 +137,13 @@ fn print(out: &mut Out, name: &str, report: &Report, hashing: Hashing) -> Result
     for root in &report.roots {
         row("root", format!("{}{}", root.cid, if root.present { "" } else { " (not in the archive)" }))?;
     }
-    row("blocks", format!("{}, {} distinct, {} repeated, {} of identity", counts.blocks, counts.unique_blocks, counts.duplicate_blocks, counts.identity_blocks))?;
+    row(
+        "blocks",
+        format!(
+            "{}, {} distinct, {} repeated, {} of identity",
+            counts.blocks, counts.unique_blocks, counts.duplicate_blocks, counts.identity_blocks
+        ),
+    )?;
     row("data", format!("{} bytes, {} in distinct blocks", counts.block_bytes, counts.unique_bytes))?;
     if let (Some(min), Some(mean)) = (counts.min_block, mean(report)) {
         row("block size", format!("{min} to {} bytes, {mean} on average", counts.max_block))?;

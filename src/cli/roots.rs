@@ -13,7 +13,9 @@ use std::path::PathBuf;
 
 /// Print the roots that the header names, one a line
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cartool roots bundle.car\n  cartool roots --implicit no-roots.car\n\nOnly the header is read; --implicit reads and hashes everything.")]
+#[command(
+    after_help = "Examples:\n  cartool roots bundle.car\n  cartool roots --implicit no-roots.car\n\nOnly the header is read; --implicit reads and hashes everything."
+)]
 pub(crate) struct Args {
     /// A CAR file; - is standard input
     #[arg(value_name = "FILE")]
@@ -33,7 +35,11 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     let name = args.file.display().to_string();
     let input = Input::open(&args.file, control).map_err(|e| e.in_file(&*name))?;
     let hashing = if args.no_verify { Hashing::Skip } else { Hashing::Check };
-    let found = if args.implicit { roots::implicit(input, hashing, control) } else { roots::header(input, control).map(|r| (r, Vec::new())) };
+    let found = if args.implicit {
+        roots::implicit(input, hashing, control)
+    } else {
+        roots::header(input, control).map(|r| (r, Vec::new()))
+    };
     let (roots, findings) = found.map_err(|e| e.in_file(&*name))?;
     let mut out = Out::new(common);
     if args.json {

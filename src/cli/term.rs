@@ -13,7 +13,9 @@ use std::time::Duration;
 /// Text from an archive as one line that is safe to print: control characters, line breaks and characters that change the
 /// direction of text are written as escapes.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let is_plain = |c: char| {
+        !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
     if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
@@ -142,7 +144,8 @@ impl Progress {
         }
         let (stop, stopped) = mpsc::channel();
         let done = control.bytes_done();
-        let thread = std::thread::spawn(move || if terminal { bar(total, &done, &stopped) } else { lines(total, &done, &stopped) });
+        let thread =
+            std::thread::spawn(move || if terminal { bar(total, &done, &stopped) } else { lines(total, &done, &stopped) });
         Progress { stop: Some(stop), thread: Some(thread) }
     }
 }

@@ -353,7 +353,9 @@ impl<R: Read> Framer<R> {
                 }
                 Ok(head) if !at_end => return Some(start.saturating_add(head.section_len() as usize)),
                 Err(HeadError::NeedMore) if !at_end => return Some(start.saturating_add(section::HEAD_LEN_MAX)),
-                Err(HeadError::Cid { .. }) if !at_end && held.len() < sniff_len() => return Some(start.saturating_add(sniff_len())),
+                Err(HeadError::Cid { .. }) if !at_end && held.len() < sniff_len() => {
+                    return Some(start.saturating_add(sniff_len()));
+                }
                 Err(HeadError::Cid { section_len, error }) if !is_error_text(held) => {
                     let concatenated = concatenated_header(held, at);
                     let message = if concatenated {
@@ -503,7 +505,10 @@ fn lost(result: std::result::Result<section::Head<'_>, HeadError>, held: &[u8]) 
         Err(HeadError::Varint(error)) => Finding::new(Code::BadVarint, format!("no section can be found from here on: {error}")),
         Err(_) => {
             let text = String::from_utf8_lossy(held.get(..held.len().min(200)).unwrap_or_default()).trim().to_owned();
-            Finding::new(Code::GatewayErrorText, format!("text where the next section should be, as a server writes when it fails: {text}"))
+            Finding::new(
+                Code::GatewayErrorText,
+                format!("text where the next section should be, as a server writes when it fails: {text}"),
+            )
         }
     }
 }

@@ -68,7 +68,9 @@ impl Header {
                 b"roots" | b"version" => return Err(cursor.error(key_at, "the header has a key twice".to_owned())),
                 other => {
                     let text = String::from_utf8_lossy(other.get(..32).unwrap_or(other)).into_owned();
-                    return Err(cursor.error(key_at, format!("the header has an unknown key {text:?}, expected roots and version")));
+                    return Err(
+                        cursor.error(key_at, format!("the header has an unknown key {text:?}, expected roots and version"))
+                    );
                 }
             }
         }

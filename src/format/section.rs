@@ -107,10 +107,7 @@ mod tests {
         bytes[0] = 36;
         assert_eq!(head(&bytes, &limits).unwrap().data_len, 0);
         bytes[0] = 35;
-        assert!(matches!(
-            head(&bytes, &limits),
-            Err(HeadError::Cid { error: CidError::Truncated("digest"), section_len: 36 })
-        ));
+        assert!(matches!(head(&bytes, &limits), Err(HeadError::Cid { error: CidError::Truncated("digest"), section_len: 36 })));
         assert_eq!(head(&[0, 1, 2], &limits), Err(HeadError::Zero));
         assert!(matches!(head(&[0x80, 0x80, 0x80, 0x10, 1], &limits), Err(HeadError::TooLarge { .. })));
         assert_eq!(head(&[0x81, 0], &limits), Err(HeadError::Varint(VarintError::NotMinimal)));

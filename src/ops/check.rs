@@ -106,10 +106,8 @@ impl Checked {
 /// Looks at all sections of a batch.
 pub(crate) fn check(batch: &Batch, checks: &Checks) -> Checked {
     let mut checked = Checked::default();
-    let jobs: Vec<hash::Job<'_>> = batch
-        .sections()
-        .map(|s| hash::Job { hash_code: s.cid.hash_code(), digest: s.cid.digest(), data: s.data })
-        .collect();
+    let jobs: Vec<hash::Job<'_>> =
+        batch.sections().map(|s| hash::Job { hash_code: s.cid.hash_code(), digest: s.cid.digest(), data: s.data }).collect();
     let mut outcomes = vec![Outcome::Verified; jobs.len()];
     if checks.hashing == Hashing::Check {
         hash::check_many(&jobs, &mut outcomes);

@@ -210,4 +210,3 @@ impl<'g> Completeness<'g> {
         Ok(())
     }
 }
-

@@ -77,7 +77,8 @@ pub fn diff(a: &CarFile, b: &CarFile, control: &Control) -> Result<Difference> {
         }
     }
     let mut seen = HashMap::new();
-    difference.only_b = in_b.into_iter().filter(|cid| !keys_a.contains_key(&key(cid)) && seen.insert(key(cid), ()).is_none()).collect();
+    difference.only_b =
+        in_b.into_iter().filter(|cid| !keys_a.contains_key(&key(cid)) && seen.insert(key(cid), ()).is_none()).collect();
     difference.paths = compare(tree(a, control)?, tree(b, control)?);
     Ok(difference)
 }

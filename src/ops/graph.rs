@@ -199,7 +199,13 @@ impl Graph {
     }
 
     /// Keeps the links of a node: `fill` is called once for each link to write.
-    pub(crate) fn add_links<'l>(&mut self, owner: NodeId, class: Class, cid: RawCid<'_>, links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>) {
+    pub(crate) fn add_links<'l>(
+        &mut self,
+        owner: NodeId,
+        class: Class,
+        cid: RawCid<'_>,
+        links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>,
+    ) {
         if self.is_read(owner, class) {
             return;
         }

@@ -84,7 +84,10 @@ impl IndexCheck {
         let section = self.sections.get(number)?;
         let same_hash = entry.hash_code.is_none_or(|code| self.hash_code(section) == Some(code));
         if section.digest != self.keyer.bytes(entry.digest).tag() || !same_hash {
-            return Some(format!("an index entry leads to the section at payload byte {}, which has another CID", entry.offset.0));
+            return Some(format!(
+                "an index entry leads to the section at payload byte {}, which has another CID",
+                entry.offset.0
+            ));
         }
         if let Some(found) = found.get_mut(number) {
             *found = true;

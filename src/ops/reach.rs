@@ -94,7 +94,9 @@ impl<'s, S: BlockSource + ?Sized> Reach<'s, S> {
             return Ok(Some(false));
         };
         if stack.len() >= self.control.limits.depth_max as usize {
-            return Err(Error::new(ErrorKind::Limit("--max-depth"), format!("more than {} levels of links", stack.len())).cid(*cid));
+            return Err(
+                Error::new(ErrorKind::Limit("--max-depth"), format!("more than {} levels of links", stack.len())).cid(*cid)
+            );
         }
         let mut links = links_of(cid, block.data(), &self.control)?;
         if links.is_empty() {

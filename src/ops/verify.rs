@@ -395,7 +395,9 @@ impl Job<Gather> for Scan {
         }
         if checked.commitment_links > 0 {
             let at = checked.records.first().map_or(state.end, |record| record.at);
-            state.findings.tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
+            state
+                .findings
+                .tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
         }
         Ok(())
     }
@@ -416,7 +418,11 @@ impl Job<Gather> for Scan {
         let outcome = hasher.map_or_else(Outcome::Unverifiable, |hasher| hasher.finish_matches(cid.digest()));
         if outcome != Outcome::Verified {
             let code = if outcome == Outcome::Mismatch { Code::HashMismatch } else { Code::UnsupportedHash };
-            let message = format!("a block of {} bytes that could not be matched with its {} digest", huge.data_len, hash_name(cid.hash_code()));
+            let message = format!(
+                "a block of {} bytes that could not be matched with its {} digest",
+                huge.data_len,
+                hash_name(cid.hash_code())
+            );
             state.findings.push(Finding::new(code, message).at(huge.at).cid(cid.to_cid()));
         } else if self.checks.links && Class::of(cid.codec()) != Class::Leaf {
             let message = format!(
@@ -447,7 +453,8 @@ impl Gather {
             match arrival {
                 Arrival::Duplicate => {
                     self.counts.duplicate_blocks += 1;
-                    self.findings.tally(Code::DuplicateBlock, record.at, || "a block that stands in the archive already".to_owned());
+                    self.findings
+                        .tally(Code::DuplicateBlock, record.at, || "a block that stands in the archive already".to_owned());
                 }
                 Arrival::New | Arrival::OtherForm => {
                     self.counts.unique_blocks += 1;
@@ -494,7 +501,9 @@ impl Gather {
         }
         if record.data_len > 2 << 20 {
             let len = record.data_len;
-            findings.tally(Code::LargeBlock, at, || format!("a block of {len} bytes, not every implementation takes more than 2097152"));
+            findings.tally(Code::LargeBlock, at, || {
+                format!("a block of {len} bytes, not every implementation takes more than 2097152")
+            });
         }
         if record.outcome == Outcome::Verified && hash::is_unusual(record.hash_code) {
             let name = hash_name(record.hash_code);
