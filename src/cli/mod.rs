@@ -2,10 +2,16 @@
 
 mod args;
 mod blocks;
+mod cat;
+mod diff;
 mod house;
 mod inspect;
+mod links;
+mod ls;
+mod metadata;
 mod report;
 mod roots;
+mod target;
 mod term;
 mod verify;
 
@@ -45,7 +51,7 @@ Examples:
 
 /// Verify, look into, extract, merge and build IPFS content archives (CAR files).
 #[derive(Debug, Parser)]
-#[command(name = "cartool", version = VERSION, after_help = AFTER_HELP, max_term_width = 110, disable_help_subcommand = true)]
+#[command(name = "cartool", version = VERSION, after_help = AFTER_HELP, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -64,11 +70,21 @@ enum Command {
     #[command(alias = "root")]
     Roots(roots::Args),
     Blocks(blocks::Args),
+    Ls(ls::Args),
+    Cat(cat::CatArgs),
+    GetBlock(cat::GetBlockArgs),
+    Diff(diff::Args),
+    Metadata(metadata::Args),
+    Links(links::Args),
     Completions(house::CompletionsArgs),
     Man(house::ManArgs),
-    /// Not a command: `ls` lists files, `blocks` lists CIDs.
+    /// Not a command: `ls` lists files, `blocks` lists CIDs
     #[command(hide = true)]
-    List,
+    List {
+        /// Whatever was meant
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _rest: Vec<String>,
+    },
 }
 
 /// Runs the command line and gives the exit code.
@@ -93,9 +109,15 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Inspect(args) => inspect::run(&args, common, control),
         Command::Roots(args) => roots::run(&args, common, control),
         Command::Blocks(args) => blocks::run(&args, common, control),
+        Command::Ls(args) => ls::run(&args, common, control),
+        Command::Cat(args) => cat::cat(&args, common, control),
+        Command::GetBlock(args) => cat::get_block(&args, common, control),
+        Command::Diff(args) => diff::run(&args, common, control),
+        Command::Metadata(args) => metadata::run(&args, common, control),
+        Command::Links(args) => links::run(&args, common, control),
         Command::Completions(args) => house::completions(&args, Cli::command()),
         Command::Man(_) => house::man(Cli::command()),
-        Command::List => Err(Error::usage("there is no `list`: `cartool ls` lists files, `cartool blocks` lists CIDs")),
+        Command::List { .. } => Err(Error::usage("there is no `list`: `cartool ls` lists files, `cartool blocks` lists CIDs")),
     }
 }
 

@@ -70,12 +70,6 @@ impl Out {
         self.out.write_all(b"\n").map_err(failed)
     }
 
-    /// One JSON value over several lines.
-    pub(crate) fn json_pretty(&mut self, value: &serde_json::Value) -> Result<()> {
-        serde_json::to_writer_pretty(&mut self.out, value).map_err(|e| failed(e.into()))?;
-        self.out.write_all(b"\n").map_err(failed)
-    }
-
     /// Bytes as they are: only what was hashed.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes).map_err(failed)

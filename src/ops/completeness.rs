@@ -132,7 +132,7 @@ impl<'g> Completeness<'g> {
         let mut steps = 0u64;
         while let Some(frame) = stack.last_mut() {
             steps += 1;
-            if steps % 65_536 == 0 {
+            if steps.is_multiple_of(65_536) {
                 control.check()?;
             }
             match self.graph.next_link(&mut frame.cursor) {
@@ -192,7 +192,7 @@ impl<'g> Completeness<'g> {
                 break;
             }
             self.budget -= 1;
-            if self.budget % 65_536 == 0 {
+            if self.budget.is_multiple_of(65_536) {
                 control.check()?;
             }
             if !link.segment.is_empty() {

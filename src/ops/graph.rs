@@ -165,14 +165,12 @@ impl Graph {
     /// The node a link leads to, there or not.
     pub(crate) fn want(&mut self, key: Key, cid: &[u8]) -> NodeId {
         let (id, new) = self.entry(key);
-        if new {
-            if let Some(node) = self.nodes.get_mut(id as usize) {
-                node.place = ABSENT | self.wanted.len() as u64;
-                self.wanted.extend(id.to_le_bytes());
-                self.wanted.push(cid.len() as u8);
-                self.wanted.extend(cid);
-                self.wanted_live += cid.len() + 5;
-            }
+        if new && let Some(node) = self.nodes.get_mut(id as usize) {
+            node.place = ABSENT | self.wanted.len() as u64;
+            self.wanted.extend(id.to_le_bytes());
+            self.wanted.push(cid.len() as u8);
+            self.wanted.extend(cid);
+            self.wanted_live += cid.len() + 5;
         }
         NodeId(id)
     }

@@ -40,7 +40,7 @@ pub struct Candidate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Search {
     /// The metadata.
-    Found(Metadata),
+    Found(Box<Metadata>),
     /// Several JSON files, or none, and no rule says which is meant.
     Candidates(Vec<Candidate>),
 }
@@ -74,21 +74,21 @@ pub fn at_path<S: BlockSource + ?Sized>(source: &S, roots: &[Cid], path: &[&[u8]
 /// A fault of the archive. What is missing is no error: the search goes on without it.
 pub fn search<S: BlockSource + ?Sized>(source: &S, root: &Cid, control: &Control) -> Result<Search> {
     if let Some(bytes) = json_file(source, root, control)? {
-        return Ok(Search::Found(Metadata { root: *root, path: Vec::new(), cid: *root, bytes }));
+        return Ok(Search::Found(Box::new(Metadata { root: *root, path: Vec::new(), cid: *root, bytes })));
     }
     if matches!(root.codec(), codec::DAG_PB | codec::DAG_CBOR | codec::DAG_JSON) {
         match at_path(source, std::slice::from_ref(root), &[b"metadata.json"], control) {
-            Ok(metadata) => return Ok(Search::Found(metadata)),
+            Ok(metadata) => return Ok(Search::Found(Box::new(metadata))),
             Err(error) if passes(&error) => {}
             Err(error) => return Err(error),
         }
     }
     let mut candidates = candidates(source, root, control)?;
     let top: Vec<&Candidate> = candidates.iter().filter(|candidate| !candidate.path.contains(&b'/')).collect();
-    if let [one] = top.as_slice() {
-        if let Some(bytes) = json_file(source, &one.cid, control)? {
-            return Ok(Search::Found(Metadata { root: *root, path: one.path.clone(), cid: one.cid, bytes }));
-        }
+    if let [one] = top.as_slice()
+        && let Some(bytes) = json_file(source, &one.cid, control)?
+    {
+        return Ok(Search::Found(Box::new(Metadata { root: *root, path: one.path.clone(), cid: one.cid, bytes })));
     }
     candidates.truncate(CANDIDATES_MAX);
     Ok(Search::Candidates(candidates))

@@ -41,7 +41,7 @@ impl<'s, S: BlockSource + ?Sized> Reach<'s, S> {
     pub fn is_complete(&mut self, root: &Cid, mut on_missing: impl FnMut(MissingBlock)) -> Result<bool> {
         let mut path = Vec::new();
         let mut stack: Vec<Frame> = Vec::new();
-        if let Some(known) = self.enter(root, None, &mut path, &mut stack, &mut on_missing)? {
+        if let Some(known) = self.enter(root, None, &path, &mut stack, &mut on_missing)? {
             return Ok(known);
         }
         loop {
@@ -55,7 +55,7 @@ impl<'s, S: BlockSource + ?Sized> Reach<'s, S> {
                         path.extend_from_slice(&segment);
                     }
                     let parent = frame.cid;
-                    if self.enter(&cid, Some(parent), &mut path, &mut stack, &mut on_missing)? == Some(false) {
+                    if self.enter(&cid, Some(parent), &path, &mut stack, &mut on_missing)? == Some(false) {
                         stack.iter_mut().next_back().into_iter().for_each(|frame| frame.complete = false);
                     }
                 }
@@ -76,7 +76,7 @@ impl<'s, S: BlockSource + ?Sized> Reach<'s, S> {
         &mut self,
         cid: &Cid,
         parent: Option<Cid>,
-        path: &mut Vec<u8>,
+        path: &[u8],
         stack: &mut Vec<Frame>,
         on_missing: &mut dyn FnMut(MissingBlock),
     ) -> Result<Option<bool>> {
@@ -89,7 +89,7 @@ impl<'s, S: BlockSource + ?Sized> Reach<'s, S> {
         }
         let Some(block) = self.source.get(cid)? else {
             self.known.insert(key, false);
-            let path = if path.is_empty() { b"/".to_vec() } else { path.clone() };
+            let path = if path.is_empty() { b"/".to_vec() } else { path.to_vec() };
             on_missing(MissingBlock { cid: *cid, path, parent });
             return Ok(Some(false));
         };

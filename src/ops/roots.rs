@@ -41,10 +41,10 @@ pub fn implicit(input: Input, hashing: Hashing, control: &Control) -> Result<(Ve
         for head in batch.heads() {
             let node = together.graph.find(keyer.key(head.cid.hash_code(), head.cid.digest()));
             let is_root = |node: &super::graph::NodeId| !linked.get(node.0 as usize).copied().unwrap_or(true);
-            if let Some(node) = node.filter(|node| together.graph.is_present(*node)).filter(is_root) {
-                if seen.insert(node) {
-                    roots.push(head.cid.to_cid());
-                }
+            if let Some(node) = node.filter(|node| together.graph.is_present(*node)).filter(is_root)
+                && seen.insert(node)
+            {
+                roots.push(head.cid.to_cid());
             }
         }
     }

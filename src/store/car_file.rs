@@ -236,10 +236,10 @@ impl CarFile {
             }
             let mut bytes = [0; HEAD_LEN_MAX];
             let held = self.read_at(*at, &mut bytes)?;
-            if let Ok(head) = section::head(bytes.get(..held).unwrap_or_default(), &self.limits) {
-                if let Err(fault) = self.read_block(*at, head.cid.to_cid())? {
-                    return Err(Error::from(fault).in_file(&*self.name));
-                }
+            if let Ok(head) = section::head(bytes.get(..held).unwrap_or_default(), &self.limits)
+                && let Err(fault) = self.read_block(*at, head.cid.to_cid())?
+            {
+                return Err(Error::from(fault).in_file(&*self.name));
             }
         }
         Ok(())

@@ -1,0 +1,136 @@
+//! `cartool metadata`.
+
+use super::args::Common;
+use super::target::{self, Target};
+use super::term::{self, Out, escape_bytes};
+use super::{FAULT, INCOMPLETE, OK};
+use cartool::control::Control;
+use cartool::error::{Error, Result};
+use cartool::links::{self, ScanOptions};
+use cartool::ops::metadata::{self, Candidate, Metadata, Search};
+use cartool::store::{CarFile, Existing, Output};
+use std::io::Write;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  cartool metadata token.car
+  cartool metadata token.car -o metadata.json
+  cartool metadata --path 7.json collection.car
+
+Looked for under each root: the root itself as a JSON file; metadata.json in a dag-cbor map (NFT.Storage's layout) or in a
+directory; the only JSON file of a directory. When no rule says which file is meant they are listed, and the exit code is 3.";
+
+/// Print the NFT metadata JSON of an archive, its exact bytes
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// A CAR file; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where it is, below the root
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// Write it to a file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Indent it for reading; the bytes are no longer those of the archive
+    #[arg(long)]
+    pretty: bool,
+}
+
+pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8> {
+    let car = CarFile::open(&args.file, control)?;
+    let found = find(args, &car, control).map_err(|e| e.in_file(car.name()))?;
+    let metadata = match found {
+        Ok(metadata) => metadata,
+        Err(candidates) => return no_metadata(&car, &candidates, common),
+    };
+    remarks(&metadata, common);
+    let mut bytes = metadata.bytes;
+    if args.pretty {
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(|e| {
+            Error::usage(format!("cannot be indented: {e} (without --pretty the exact bytes are printed)")).in_file(car.name())
+        })?;
+        bytes = serde_json::to_vec_pretty(&value).map_err(|e| Error::usage(e.to_string()))?;
+        bytes.push(b'\n');
+    }
+    match &args.output {
+        Some(path) => {
+            let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+            let mut output = Output::create(path, existing, std::slice::from_ref(&args.file))?;
+            output.write_all(&bytes).map_err(|e| Error::io(e, "cannot write").in_file(path.display().to_string()))?;
+            output.commit()?;
+        }
+        None => {
+            let mut out = Out::new(common);
+            out.bytes(&bytes)?;
+            out.finish()?;
+        }
+    }
+    match target::check(&car) {
+        Ok(()) => Ok(OK),
+        Err(fault) => {
+            term::error(&fault);
+            Ok(FAULT)
+        }
+    }
+}
+
+/// The metadata, or what it could be.
+fn find(args: &Args, car: &CarFile, control: &Control) -> Result<std::result::Result<Metadata, Vec<Candidate>>> {
+    if let Some(path) = &args.path {
+        let target = Target::parse(path);
+        return metadata::at_path(car, &target.roots(car)?, &target.segments(), control).map(Ok);
+    }
+    let mut candidates = Vec::new();
+    for root in target::roots_of(car)? {
+        match metadata::search(car, &root, control)? {
+            Search::Found(metadata) => return Ok(Ok(*metadata)),
+            Search::Candidates(more) => candidates.extend(more),
+        }
+    }
+    Ok(Err(candidates))
+}
+
+fn no_metadata(car: &CarFile, candidates: &[Candidate], common: &Common) -> Result<u8> {
+    if candidates.is_empty() {
+        term::error(&Error::missing("no metadata: there is no JSON file in it").in_file(car.name()));
+    } else {
+        let message = format!("{} JSON files, and nothing says which is the metadata; name one with --path:", candidates.len());
+        term::error(&Error::missing(message).in_file(car.name()));
+        let several = car.roots().len() > 1;
+        for candidate in candidates.iter().take(100) {
+            let path = escape_bytes(&candidate.path);
+            term::talk(common, &if several { format!("  /ipfs/{}/{path}", candidate.root) } else { format!("  {path}") });
+        }
+        if candidates.len() > 100 {
+            term::talk(common, &format!("  … and {} more", candidates.len() - 100));
+        }
+    }
+    // A fault of the archive may be why nothing was found.
+    Ok(match target::check(car) {
+        Ok(()) => INCOMPLETE,
+        Err(fault) => {
+            term::error(&fault);
+            FAULT
+        }
+    })
+}
+
+/// What a reader of the JSON should know.
+fn remarks(metadata: &Metadata, common: &Common) {
+    match links::scan(&metadata.bytes, &ScanOptions::default()) {
+        Ok(document) => {
+            for note in document.notes {
+                let place = if note.pointer.is_empty() { String::new() } else { format!(" at {}", note.pointer) };
+                term::warn(common, &format!("the metadata has a remark: {}{place}", note.kind.as_str()));
+            }
+        }
+        Err(error) => term::warn(common, &format!("the metadata {error}")),
+    }
+}
