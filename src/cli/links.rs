@@ -12,7 +12,7 @@ use cartool::ops::metadata::{self, METADATA_LEN_MAX, Search};
 use cartool::store::{CarFile, Input, Union, spool};
 use serde_json::{Map, Value};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
                 let found = documents_of(&car, control).map_err(|e| e.in_file(car.name()))?;
                 without += usize::from(found.is_empty());
                 documents.extend(found);
-                cars.push(car);
+                cars.push(*car);
             }
             Opened::Document(document) => documents.push(document),
         }
@@ -151,17 +151,17 @@ fn conclusion(looked: u64, lacking: u64) -> String {
 }
 
 enum Opened {
-    Car(CarFile),
+    Car(Box<CarFile>),
     Document(Document),
 }
 
 /// Opens a file as an archive, or reads it as a document when it is none.
-fn open(path: &PathBuf, control: &Control) -> Result<Opened> {
+fn open(path: &Path, control: &Control) -> Result<Opened> {
     let name = path.display().to_string();
     let (file, len) = Input::open(path, control).and_then(spool).map_err(|e| e.in_file(&*name))?;
     let again = file.try_clone().map_err(|e| Error::io(e, "cannot read").in_file(&*name))?;
     match CarFile::from_file(file, len, name.clone(), control) {
-        Ok(car) => Ok(Opened::Car(car)),
+        Ok(car) => Ok(Opened::Car(Box::new(car))),
         Err(error) if error.code() == Some(Code::NotACar) || is_text(&again) => {
             let mut bytes = Vec::new();
             let failed = |e| Error::io(e, "cannot read").in_file(&*name);

@@ -3,10 +3,10 @@
 //! Blocks arrive in any order and are gone after they were looked at, so that a stream can be checked as well as a
 //! file. A node is a multihash; the codec is part of the link, because it decides which links are followed.
 
+use super::table::Table;
 use crate::cid::{Cid, RawCid, codec};
 use crate::store::{Key, Keyer};
 use crate::varint;
-use hashbrown::HashTable;
 use std::collections::{HashMap, HashSet};
 
 /// How a block's links are read. Blocks of one multihash may be linked under several codecs.
@@ -51,7 +51,8 @@ const NO_LINKS: u64 = u64::MAX;
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    key: Key,
+    /// What the table does not hold of the node's [`Key`].
+    key: (u32, u64),
     /// File offset of the first section; with the top bit set, where the CID stands in `wanted` instead.
     place: u64,
     /// Where the node's links stand in `links`, as read under `class`.
@@ -93,8 +94,11 @@ pub(crate) struct LinkCursor {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     keyer: Keyer,
-    table: HashTable<u32>,
+    table: Table,
     nodes: Vec<Node>,
+    /// The node of the last block and of the last link: the next is often the one behind it.
+    last_block: u32,
+    last_link: u32,
     /// Per list: CID length and CID of the owner, count, then target, class, segment length and segment of each link.
     links: Vec<u8>,
     /// CIDs of blocks that are linked and not seen yet: node, length, bytes.
@@ -115,22 +119,34 @@ impl Graph {
         self.nodes.len()
     }
 
-    fn entry(&mut self, key: Key) -> (u32, bool) {
-        let nodes = &self.nodes;
-        let same = |id: &u32| nodes.get(*id as usize).is_some_and(|node| node.key == key);
-        if let Some(id) = self.table.find(key.tag(), same) {
-            return (*id, false);
+    /// The node of this key, and whether it is new. `guess` is looked at first.
+    fn entry(&mut self, key: Key, guess: u32) -> (u32, bool) {
+        let (tag, rest) = split(key);
+        if self.nodes.get(guess as usize).is_some_and(|node| node.key == rest) {
+            return (guess, false);
+        }
+        if let Some(id) = self.lookup(tag, rest) {
+            return (id, false);
         }
         let id = self.nodes.len() as u32;
-        self.nodes.push(Node { key, place: ABSENT, links: NO_LINKS, codec: 0, version: 0, class: Class::Leaf });
-        let nodes = &self.nodes;
-        self.table.insert_unique(key.tag(), id, |id| nodes.get(*id as usize).map_or(0, |node| node.key.tag()));
+        self.nodes.push(Node { key: rest, place: ABSENT, links: NO_LINKS, codec: 0, version: 0, class: Class::Leaf });
+        self.table.insert(tag, id);
         (id, true)
+    }
+
+    fn lookup(&self, tag: u32, rest: (u32, u64)) -> Option<u32> {
+        self.table.find(tag, |id| self.nodes.get(id as usize).is_some_and(|node| node.key == rest))
+    }
+
+    /// Brings the places of keys into the cache that will be looked up soon.
+    pub(crate) fn warm(&self, keys: impl Iterator<Item = Key>) {
+        std::hint::black_box(keys.fold(0, |sum, key| sum ^ self.table.warm(split(key).0)));
     }
 
     /// Notes that the block is there, at this file offset.
     pub(crate) fn add_block(&mut self, key: Key, at: u64, codec: u64, version: u8) -> (NodeId, Arrival) {
-        let (id, new) = self.entry(key);
+        let (id, new) = self.entry(key, self.last_block.wrapping_add(1));
+        self.last_block = id;
         let Some(node) = self.nodes.get_mut(id as usize) else { return (NodeId(id), Arrival::Duplicate) };
         if node.place & ABSENT == 0 && node.place != INLINE {
             let form = (codec as u32, version);
@@ -150,7 +166,7 @@ impl Graph {
 
     /// Notes a block that some link carries in itself.
     pub(crate) fn add_inline(&mut self, key: Key) -> NodeId {
-        let (id, _) = self.entry(key);
+        let (id, _) = self.entry(key, u32::MAX);
         match self.place(NodeId(id)) {
             Some(_) => NodeId(id),
             None => self.add_block(key, INLINE, 0, 0).0,
@@ -164,7 +180,8 @@ impl Graph {
 
     /// The node a link leads to, there or not.
     pub(crate) fn want(&mut self, key: Key, cid: &[u8]) -> NodeId {
-        let (id, new) = self.entry(key);
+        let (id, new) = self.entry(key, self.last_link.wrapping_add(1));
+        self.last_link = id;
         if new && let Some(node) = self.nodes.get_mut(id as usize) {
             node.place = ABSENT | self.wanted.len() as u64;
             self.wanted.extend(id.to_le_bytes());
@@ -309,9 +326,15 @@ impl Graph {
 
     /// The node of this multihash, if anything was ever said of it.
     pub(crate) fn find(&self, key: Key) -> Option<NodeId> {
-        let same = |id: &u32| self.nodes.get(*id as usize).is_some_and(|node| node.key == key);
-        self.table.find(key.tag(), same).map(|id| NodeId(*id))
+        let (tag, rest) = split(key);
+        self.lookup(tag, rest).map(NodeId)
     }
+}
+
+/// The part of a key that the table holds, and the rest.
+fn split(key: Key) -> (u32, (u32, u64)) {
+    let [first, second] = key.0;
+    (first as u32, ((first >> 32) as u32, second))
 }
 
 fn read_u32(bytes: &[u8]) -> u32 {

@@ -2,17 +2,26 @@
 
 pub mod availability;
 pub mod blocks;
+pub mod build;
 mod check;
 mod completeness;
 pub mod diff;
+pub mod expect;
 pub mod extract;
 mod findings;
 mod graph;
 mod index_check;
+pub mod merge;
 pub mod metadata;
 mod pipeline;
 pub mod reach;
 pub mod roots;
+mod scan;
+mod sink;
+mod source;
+mod table;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 
 pub use check::Hashing;

@@ -374,6 +374,9 @@ struct Gather {
     end: FileOffset,
 }
 
+/// Records whose places in the graph are brought into the cache together.
+const WARMED: usize = 64;
+
 struct Scan {
     checks: Checks,
 }
@@ -390,8 +393,9 @@ impl Job<Gather> for Scan {
         state.findings.extend(checked.findings.drain(..));
         state.end = state.end.max(batch.end());
         state.counts.commitment_links += checked.commitment_links;
-        for record in &checked.records {
-            state.record(record, &checked);
+        for records in checked.records.chunks(WARMED) {
+            state.graph.warm(records.iter().map(|record| record.key));
+            records.iter().for_each(|record| state.record(record, &checked));
         }
         if checked.commitment_links > 0 {
             let at = checked.records.first().map_or(state.end, |record| record.at);
