@@ -152,7 +152,8 @@ impl<S: BlockSource + ?Sized> Walker<'_, S> {
         let hash = hamt::hash(name);
         let mut path = ShardPath::root();
         let mut inner: Option<Block> = None;
-        for level in 0usize.. {
+        let mut level = 0usize;
+        loop {
             let block = inner.as_ref().unwrap_or(root);
             let refuse = |message: &dyn std::fmt::Display| fault(self.source, block.cid(), message);
             let node = Node::parse(self.source, block)?;
@@ -177,8 +178,8 @@ impl<S: BlockSource + ?Sized> Walker<'_, S> {
                 return Err(fault(self.source, &next, "a link to a shard leads to a block that is not dag-pb"));
             }
             inner = Some(self.load(&next)?);
+            level = level.saturating_add(1);
         }
-        Ok(Step::Nothing(0))
     }
 }
 

@@ -197,15 +197,15 @@ fn times(mtime: Mtime) -> Timestamps {
     Timestamps { last_access: keep, last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: nanos.into() } }
 }
 
-/// Sets mode and time of something open. A time that the file system cannot keep stays as it is.
+/// Sets mode and time of something open. What the file system cannot keep stays as it is.
 fn restore(handle: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
     if let Some(mtime) = attributes.mtime {
         let _ = rustix::fs::futimens(handle, &times(mtime));
     }
-    match attributes.mode {
-        Some(mode) => rustix::fs::fchmod(handle, Mode::from_raw_mode(mode as rustix::fs::RawMode))
-            .map_err(|e| failed(e, "cannot set the mode")),
-        None => Ok(()),
+    let Some(mode) = attributes.mode else { return Ok(()) };
+    match rustix::fs::fchmod(handle, Mode::from_raw_mode(mode as rustix::fs::RawMode)) {
+        Ok(()) | Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS) => Ok(()),
+        Err(errno) => Err(failed(errno, "cannot set the mode")),
     }
 }
 
@@ -233,12 +233,13 @@ impl Sink for Jail {
         let Some(level) = self.levels.last() else { return Ok(()) };
         let attributes = level.attributes;
         let is_ours = level.is_new || (self.existing != Existing::Refuse && self.levels.len() > 1);
+        let mut restored = Ok(());
         if is_ours && (attributes.mode.is_some() || attributes.mtime.is_some()) {
-            self.ready()?;
-            restore(self.handle()?, attributes)?;
+            restored = self.ready().and_then(|()| restore(self.handle()?, attributes));
         }
+        // Whatever went wrong: the next entry belongs to the directory above.
         self.levels.pop();
-        Ok(())
+        restored
     }
 
     fn file(&mut self, name: EntryName<'_>, attributes: Attributes, content: Content<'_>) -> Result<Placed> {

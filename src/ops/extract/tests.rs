@@ -407,3 +407,29 @@ fn a_tar_stream_holds_the_same_entries() {
     let found: Vec<_> = found.iter().map(|(path, mode, text, link)| (&path[..], *mode, &text[..], link.as_deref())).collect();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn every_cut_and_every_flipped_byte_of_a_node_ends_in_an_error_or_the_same_files() {
+    let mut dag = Dag::default();
+    let leaf = dag.raw(b"leaf");
+    let file = dag.file(&[(leaf, 4), (leaf, 4)]);
+    let links: [(&[u8], Cid); 2] = [(b"a", file), (b"b", leaf)];
+    let block = crate::unixfs::testing::encode(&links, &Message { kind: 1, ..Message::default() });
+    let run = |dag: &Dag, root: Cid| {
+        let dry = Options { mode: Mode::DryRun, ..Options::default() };
+        extract(dag, &[root], Target::Directory(PathBuf::new()), &dry, &Control::default(), &mut |_| {})
+    };
+    for at in 0..block.len() {
+        let cut = dag.put(codec::DAG_PB, &block[..at]);
+        let summary = run(&dag, cut).unwrap();
+        assert!(!summary.is_complete() || summary.files < 2, "cut at {at}");
+        for bit in 0..8 {
+            let mut flipped = block.clone();
+            flipped[at] ^= 1 << bit;
+            let root = dag.put(codec::DAG_PB, &flipped);
+            // Names may change, because the CID does with them; what a link leads to never does.
+            let summary = run(&dag, root).unwrap();
+            assert!(summary.bytes <= 12, "byte {at}, bit {bit}");
+        }
+    }
+}
