@@ -281,6 +281,11 @@ impl fmt::Display for Error {
             write!(f, "{file}: ")?;
         }
         f.write_str(&self.message)?;
+        if let ErrorKind::Limit(flag) = self.kind
+            && !self.message.contains(flag)
+        {
+            write!(f, " ({flag} moves this limit)")?;
+        }
         if let Some(at) = self.at {
             write!(f, " (at byte {at})")?;
         }

@@ -1,6 +1,7 @@
 //! `cartool links`.
 
 use super::args::Common;
+use super::target::Target;
 use super::term::{self, Out};
 use super::{FAULT, INCOMPLETE, OK, worse};
 use cartool::address::{self, TokenId};
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     /// CAR files (their metadata is searched, and they are searched for what it names) or JSON, HTML, text files; - is standard input
     #[arg(required = true, value_name = "FILE|JSON")]
     files: Vec<PathBuf>,
+    /// Search only the file at this path of the archives, in place of their metadata
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
     /// Archives to look into that have no metadata of their own to search (may be repeated)
     #[arg(long, value_name = "CAR")]
     from: Vec<PathBuf>,
@@ -67,7 +71,7 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     for file in &args.files {
         match open(file, control)? {
             Opened::Car(car) => {
-                let found = documents_of(&car, control).map_err(|e| e.in_file(car.name()))?;
+                let found = documents_of(args, &car, control).map_err(|e| e.in_file(car.name()))?;
                 without += usize::from(found.is_empty());
                 documents.extend(found);
                 cars.push(*car);
@@ -83,7 +87,8 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     documents.retain(|document: &Document| names.insert(document.name.clone()));
     if documents.is_empty() {
         let what = if without == 1 { "the archive" } else { "the archives" };
-        return Err(Error::missing(format!("no metadata to search: there is no JSON file in {what}")));
+        let file = args.path.as_ref().map_or_else(|| "JSON file".to_owned(), |path| format!("{path:?}"));
+        return Err(Error::missing(format!("no metadata to search: there is no {file} in {what}")));
     }
     let has_archives = !cars.is_empty();
     for fault in cars.iter().filter_map(CarFile::first_fault) {
@@ -186,8 +191,16 @@ fn is_text(mut file: &std::fs::File) -> bool {
 }
 
 /// The metadata of every root of an archive; where no rule says which file it is, all JSON files.
-fn documents_of(car: &CarFile, control: &Control) -> Result<Vec<Document>> {
+fn documents_of(args: &Args, car: &CarFile, control: &Control) -> Result<Vec<Document>> {
     let mut documents = Vec::new();
+    if let Some(path) = &args.path {
+        let target = Target::parse(path);
+        return match metadata::at_path(car, &target.roots(car)?, &target.segments(), control) {
+            Ok(found) => Ok(vec![Document { name: name_of(&found.root, &found.path), bytes: found.bytes }]),
+            Err(error) if matches!(error.kind, ErrorKind::Missing) => Ok(documents),
+            Err(error) => Err(error),
+        };
+    }
     for root in car.roots() {
         match metadata::search(car, &root, control)? {
             Search::Found(found) => documents.push(Document { name: name_of(&root, &found.path), bytes: found.bytes }),

@@ -149,6 +149,9 @@ impl Listing<'_> {
             EntryKind::Broken(error) => text.push_str(&format!(" (broken: {error})")),
             _ => {}
         }
+        if let Some(why) = entry.bad_name {
+            text.push_str(&format!(" ({why}: cannot be extracted)"));
+        }
         if self.args.long {
             let size = entry.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
             text = format!("{:<8}{size:>12} {} {text}", kind(entry), entry.cid);

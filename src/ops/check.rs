@@ -51,6 +51,9 @@ pub(crate) struct Record {
     pub(crate) is_virtual: bool,
     /// Set when links were read.
     pub(crate) coverage: Option<dag::Coverage>,
+    pub(crate) notes: dag::Notes,
+    /// The size of the file, when the block is a file or a part of one.
+    pub(crate) file_size: Option<u64>,
     /// Where the CID stands in [`Checked::bytes`], for nodes with links.
     cid: (u32, u8),
     links: (u32, u32),
@@ -61,6 +64,8 @@ pub(crate) struct Record {
 pub(crate) struct LinkRecord {
     pub(crate) key: Key,
     pub(crate) class: Class,
+    /// What a file says of the size of its part.
+    pub(crate) part_size: Option<u64>,
     cid: (u32, u8),
     segment: (u32, u32),
 }
@@ -132,6 +137,8 @@ pub(crate) fn record(cid: RawCid<'_>, at: FileOffset, data_len: u64, outcome: Ou
         is_v0: cid.version() == 0,
         is_virtual: false,
         coverage: None,
+        notes: dag::Notes::default(),
+        file_size: None,
         cid: (0, 0),
         links: (0, 0),
     }
@@ -166,42 +173,20 @@ impl Checked {
 
     fn links_of(&mut self, record: &mut Record, cid: RawCid<'_>, data: &[u8], checks: &Checks, inline: &mut Vec<Vec<u8>>) {
         let start = self.links.len() as u32;
-        let mut add = |checked: &mut Checked, target: RawCid<'_>, segment: &mut dyn FnMut(&mut Vec<u8>)| {
-            if is_commitment(target.codec()) {
-                checked.commitment_links += 1;
-                return;
+        let read = match cid.codec() {
+            codec::DAG_PB => self.read_pb(record, cid, data, checks, inline),
+            code => {
+                if code == codec::RAW {
+                    record.file_size = Some(data.len() as u64);
+                }
+                let outcome = dag::links(code, data, checks.depth_max, &mut |target, path| {
+                    self.add_link(target, None, checks, inline, &mut |out| path.write_to(out));
+                });
+                outcome.map(|outcome| (outcome.coverage, outcome.notes))
             }
-            if target.hash_code() == hash_code::IDENTITY {
-                inline.push(target.bytes().to_vec());
-            }
-            let kept = checked.keep(target.bytes());
-            let segment_start = checked.bytes.len();
-            segment(&mut checked.bytes);
-            let segment = (segment_start as u32, (checked.bytes.len() - segment_start) as u32);
-            let key = checks.keyer.key(target.hash_code(), target.digest());
-            let class = Class::of(target.codec());
-            checked.links.push(LinkRecord { key, class, cid: kept, segment });
         };
-        let read = if cid.codec() == codec::DAG_PB {
-            // A name is part of a path only in a directory, and in a HAMT shard only behind its prefix.
-            dag::pb::scan(data, |_| {}).and_then(|info| {
-                let rule = SegmentRule::of(info.data);
-                dag::pb::scan(data, |link| {
-                    add(self, link.cid, &mut |out| out.extend_from_slice(rule.segment(link.name())));
-                })
-                .map(|_| dag::Coverage::Read)
-            })
-        } else {
-            let outcome = dag::links(cid.codec(), data, checks.depth_max, &mut |target, path| {
-                add(self, target, &mut |out| path.write_to(out));
-            });
-            outcome.map(|outcome| outcome.coverage)
-        };
-        if cid.codec() == codec::DAG_PB && read.is_ok() && checks.unixfs == Strictness::Strict {
-            self.check_unixfs(record.at, cid, data);
-        }
         match read {
-            Ok(coverage) => record.coverage = Some(coverage),
+            Ok((coverage, notes)) => (record.coverage, record.notes) = (Some(coverage), notes),
             Err(error) => {
                 let code = if error.is_limit() { Code::LimitReached } else { Code::BadNode };
                 let name = crate::cid::codec_name(cid.codec());
@@ -215,13 +200,60 @@ impl Checked {
         }
     }
 
-    /// The rules that one UnixFS node can break on its own.
-    fn check_unixfs(&mut self, at: FileOffset, cid: RawCid<'_>, data: &[u8]) {
-        let Ok(node) = dag::pb::PbNode::parse(data) else { return };
-        // A dag-pb node need not be UnixFS; only one that is can break its rules.
-        let Some(Ok(unixfs)) = node.info.data.map(UnixFs::parse) else { return };
+    fn add_link(
+        &mut self,
+        target: RawCid<'_>,
+        part_size: Option<u64>,
+        checks: &Checks,
+        inline: &mut Vec<Vec<u8>>,
+        segment: &mut dyn FnMut(&mut Vec<u8>),
+    ) {
+        if is_commitment(target.codec()) {
+            self.commitment_links += 1;
+            return;
+        }
+        if target.hash_code() == hash_code::IDENTITY {
+            inline.push(target.bytes().to_vec());
+        }
+        let cid = self.keep(target.bytes());
+        let segment_start = self.bytes.len();
+        segment(&mut self.bytes);
+        let segment = (segment_start as u32, (self.bytes.len() - segment_start) as u32);
+        let key = checks.keyer.key(target.hash_code(), target.digest());
+        self.links.push(LinkRecord { key, class: Class::of(target.codec()), part_size, cid, segment });
+    }
+
+    /// A dag-pb node, and what it is as UnixFS, if it is: then names may be parts of a path, and parts have sizes.
+    fn read_pb(
+        &mut self,
+        record: &mut Record,
+        cid: RawCid<'_>,
+        data: &[u8],
+        checks: &Checks,
+        inline: &mut Vec<Vec<u8>>,
+    ) -> Result<(dag::Coverage, dag::Notes), dag::NodeError> {
+        let node = dag::pb::PbNode::parse(data)?;
+        let unixfs = node.info.data.map(UnixFs::parse).and_then(Result::ok);
+        let rule = SegmentRule::of(unixfs.as_ref());
+        let mut sizes = None;
+        if let Some(unixfs) = unixfs.filter(|_| checks.unixfs == Strictness::Strict) {
+            let is_sound = self.check_unixfs(record.at, cid, &unixfs, &node);
+            if unixfs.kind.is_file() && is_sound {
+                record.file_size = unixfs.size();
+                sizes = Some(unixfs.blocksizes.iter());
+            }
+        }
+        for link in &node.links {
+            let size = sizes.as_mut().and_then(Iterator::next);
+            self.add_link(link.cid, size, checks, inline, &mut |out| out.extend_from_slice(rule.segment(link.name())));
+        }
+        Ok((dag::Coverage::Read, node.info.notes))
+    }
+
+    /// The rules that one UnixFS node can break on its own; whether it keeps those of its kind.
+    fn check_unixfs(&mut self, at: FileOffset, cid: RawCid<'_>, unixfs: &UnixFs<'_>, node: &dag::pb::PbNode<'_>) -> bool {
         let finding = match unixfs.check_links(&node.links) {
-            Ok(_) => return,
+            Ok(_) => return true,
             // Names are a matter of who writes them to a disk, and refused there; the archive is sound.
             Err(error @ (Violation::Name { .. } | Violation::RepeatedName { .. })) => {
                 Finding::new(Code::NonCanonical, format!("a directory that cannot be extracted as it is: {error}"))
@@ -229,5 +261,6 @@ impl Checked {
             Err(error) => Finding::new(Code::BadNode, format!("a UnixFS node that contradicts itself: {error}")),
         };
         self.findings.push(finding.at(at).cid(cid.to_cid()));
+        false
     }
 }

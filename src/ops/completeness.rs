@@ -3,7 +3,8 @@
 use super::graph::{Class, Graph, LinkCursor, NodeId};
 use crate::cid::{Cid, Multihash, RawCid};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Code, Finding, Result};
+use crate::offset::FileOffset;
 use std::collections::HashSet;
 
 /// A block that is linked and not there.
@@ -50,12 +51,18 @@ pub(crate) struct Completeness<'g> {
     pub(crate) reached: u64,
     /// How many more nodes may be visited to list what is missing.
     budget: u64,
+    /// Parts of files that are no files or have another size than the file says: the file, its class, both sizes.
+    wrong_parts: Vec<(NodeId, Class, u64, Option<u64>)>,
     /// Roots that nothing in the archive is or links to.
     absent_roots: HashSet<Multihash>,
 }
 
+/// Wrong parts of files that are reported.
+const WRONG_PARTS_MAX: usize = 1000;
+
 struct Frame {
     node: NodeId,
+    class: Class,
     cursor: LinkCursor,
     incomplete: bool,
 }
@@ -64,13 +71,27 @@ impl<'g> Completeness<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Completeness<'g> {
         let states = vec![State::New; graph.node_count()];
         // Enough for every root of an honest archive; a hostile one has many roots above one large hole.
-        Completeness { graph, states, unread_links: 0, reached: 0, budget: 20_000_000, absent_roots: HashSet::new() }
+        Completeness { graph, states, unread_links: 0, reached: 0, budget: 20_000_000, wrong_parts: Vec::new(), absent_roots: HashSet::new() }
     }
 
     /// Distinct blocks that the walks so far came to and that are not there.
     pub(crate) fn missing(&self) -> u64 {
         let nodes = self.states.iter().zip(0..).filter(|(state, _)| **state == State::Incomplete);
         nodes.filter(|(_, id)| !self.graph.is_present(NodeId(*id))).count() as u64 + self.absent_roots.len() as u64
+    }
+
+    /// What is wrong with the parts of files that the walks so far came to.
+    pub(crate) fn wrong_parts(&self) -> impl Iterator<Item = Finding> + '_ {
+        self.wrong_parts.iter().map(|(file, class, expected, actual)| {
+            let message = match actual {
+                Some(actual) => format!("a file whose part has {actual} bytes, expected {expected}"),
+                None => format!("a file with a part that is no file, expected one of {expected} bytes"),
+            };
+            let mut finding = Finding::new(Code::BadNode, message);
+            finding.at = self.graph.place(*file).filter(|_| self.graph.is_section(*file)).map(FileOffset);
+            finding.cid = RawCid::parse(self.graph.owner_cid(*file, *class)).ok().map(|cid| Box::new(cid.to_cid()));
+            finding
+        })
     }
 
     /// Distinct blocks that the walks so far did not come to, and where the first of them stands.
@@ -136,12 +157,20 @@ impl<'g> Completeness<'g> {
                 control.check()?;
             }
             match self.graph.next_link(&mut frame.cursor) {
-                Some(link) => match self.states.get(link.target.0 as usize) {
-                    Some(State::New) => self.enter(link.target, link.class, &mut stack),
-                    Some(State::Incomplete) => frame.incomplete = true,
-                    // Open would be a cycle, which no sound hash allows.
-                    _ => {}
-                },
+                Some(link) => {
+                    if let Some(expected) = link.part_size
+                        && self.wrong_parts.len() < WRONG_PARTS_MAX
+                        && let Some(actual) = self.graph.wrong_part(link.target, link.class, expected)
+                    {
+                        self.wrong_parts.push((frame.node, frame.class, expected, actual));
+                    }
+                    match self.states.get(link.target.0 as usize) {
+                        Some(State::New) => self.enter(link.target, link.class, &mut stack),
+                        Some(State::Incomplete) => frame.incomplete = true,
+                        // Open would be a cycle, which no sound hash allows.
+                        _ => {}
+                    }
+                }
                 None => {
                     let Some(done) = stack.pop() else { break };
                     self.set(done.node, if done.incomplete { State::Incomplete } else { State::Complete });
@@ -170,7 +199,7 @@ impl<'g> Completeness<'g> {
             self.unread_links += 1;
         }
         self.set(node, State::Open);
-        stack.push(Frame { node, cursor: self.graph.links(node, class), incomplete: false });
+        stack.push(Frame { node, class, cursor: self.graph.links(node, class), incomplete: false });
     }
 
     /// Lists each block that is missing below an incomplete root, once, with the first path that needs it.

@@ -51,8 +51,9 @@ const NO_LINKS: u64 = u64::MAX;
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    /// What the table does not hold of the node's [`Key`].
-    key: (u32, u64),
+    /// What the table does not hold of the node's [`Key`], in two parts: together they would leave a gap.
+    key_low: u32,
+    key_high: u64,
     /// File offset of the first section; with the top bit set, where the CID stands in `wanted` instead.
     place: u64,
     /// Where the node's links stand in `links`, as read under `class`.
@@ -61,7 +62,14 @@ struct Node {
     codec: u32,
     version: u8,
     class: Class,
+    /// The size of the file that this node is, or [`NOT_A_FILE`] or [`LARGE`].
+    size: u32,
 }
+
+/// Of a node that is no file or part of one, or of which that is not known.
+const NOT_A_FILE: u32 = u32::MAX;
+/// Of a file whose size does not fit: it is in [`Graph::large`].
+const LARGE: u32 = u32::MAX - 1;
 
 /// What a section adds to the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +89,21 @@ pub(crate) struct Link<'g> {
     pub(crate) class: Class,
     /// What the link adds to a UnixFS path; empty for chunks and inner HAMT shards.
     pub(crate) segment: &'g [u8],
+    /// The size of the part of a file that the link leads to, as the file says.
+    pub(crate) part_size: Option<u64>,
 }
+
+/// A link to keep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewLink<'l> {
+    pub(crate) target: NodeId,
+    pub(crate) class: Class,
+    pub(crate) segment: &'l [u8],
+    pub(crate) part_size: Option<u64>,
+}
+
+/// In the byte of a link's class: a part size follows.
+const HAS_PART_SIZE: u8 = 0x80;
 
 /// A place in a node's list of links.
 #[derive(Debug, Clone, Copy)]
@@ -99,13 +121,16 @@ pub(crate) struct Graph {
     /// The node of the last block and of the last link: the next is often the one behind it.
     last_block: u32,
     last_link: u32,
-    /// Per list: CID length and CID of the owner, count, then target, class, segment length and segment of each link.
+    /// Per list: CID length and CID of the owner, count, then target, class, perhaps a part size, segment length and segment
+    /// of each link.
     links: Vec<u8>,
     /// CIDs of blocks that are linked and not seen yet: node, length, bytes.
     wanted: Vec<u8>,
     wanted_live: usize,
     /// Further versions and codecs under which a block stands in the archive.
     other_forms: HashSet<(u32, u32, u8)>,
+    /// Sizes of large files.
+    large: HashMap<u32, u64>,
     /// Links of a node read under a second codec.
     second: HashMap<(u32, Class), u64>,
 }
@@ -122,20 +147,22 @@ impl Graph {
     /// The node of this key, and whether it is new. `guess` is looked at first.
     fn entry(&mut self, key: Key, guess: u32) -> (u32, bool) {
         let (tag, rest) = split(key);
-        if self.nodes.get(guess as usize).is_some_and(|node| node.key == rest) {
+        if self.nodes.get(guess as usize).is_some_and(|node| (node.key_low, node.key_high) == rest) {
             return (guess, false);
         }
         if let Some(id) = self.lookup(tag, rest) {
             return (id, false);
         }
         let id = self.nodes.len() as u32;
-        self.nodes.push(Node { key: rest, place: ABSENT, links: NO_LINKS, codec: 0, version: 0, class: Class::Leaf });
+        let (key_low, key_high) = rest;
+        let (place, links, class) = (ABSENT, NO_LINKS, Class::Leaf);
+        self.nodes.push(Node { key_low, key_high, place, links, codec: 0, version: 0, class, size: NOT_A_FILE });
         self.table.insert(tag, id);
         (id, true)
     }
 
     fn lookup(&self, tag: u32, rest: (u32, u64)) -> Option<u32> {
-        self.table.find(tag, |id| self.nodes.get(id as usize).is_some_and(|node| node.key == rest))
+        self.table.find(tag, |id| self.nodes.get(id as usize).is_some_and(|node| (node.key_low, node.key_high) == rest))
     }
 
     /// Brings the places of keys into the cache that will be looked up soon.
@@ -208,18 +235,44 @@ impl Graph {
         self.wanted = kept;
     }
 
+    /// Notes the size of the file that a node is.
+    pub(crate) fn set_file_size(&mut self, id: NodeId, size: u64) {
+        let short = u32::try_from(size).ok().filter(|size| *size < LARGE);
+        if short.is_none() {
+            self.large.insert(id.0, size);
+        }
+        if let Some(node) = self.nodes.get_mut(id.0 as usize) {
+            node.size = short.unwrap_or(LARGE);
+        }
+    }
+
+    /// What is wrong with a part of a file: its real size, or `None` when it is no file. No answer when it is not there or stored
+    /// under another codec.
+    pub(crate) fn wrong_part(&self, part: NodeId, class: Class, expected: u64) -> Option<Option<u64>> {
+        let node = self.node(part).filter(|_| self.is_present(part))?;
+        if Class::of(u64::from(node.codec)) != class {
+            return None;
+        }
+        let actual = match node.size {
+            NOT_A_FILE => None,
+            LARGE => self.large.get(&part.0).copied(),
+            size => Some(u64::from(size)),
+        };
+        (actual != Some(expected)).then_some(actual)
+    }
+
     /// Whether links of this node were read under this codec class.
     pub(crate) fn is_read(&self, id: NodeId, class: Class) -> bool {
         class == Class::Leaf || self.list(id, class).is_some() || self.node(id).is_some_and(|n| n.class == class)
     }
 
-    /// Keeps the links of a node: `fill` is called once for each link to write.
+    /// Keeps the links of a node.
     pub(crate) fn add_links<'l>(
         &mut self,
         owner: NodeId,
         class: Class,
         cid: RawCid<'_>,
-        links: impl ExactSizeIterator<Item = (NodeId, Class, &'l [u8])>,
+        links: impl ExactSizeIterator<Item = NewLink<'l>>,
     ) {
         if self.is_read(owner, class) {
             return;
@@ -229,11 +282,17 @@ impl Graph {
             self.links.push(cid.bytes().len() as u8);
             self.links.extend(cid.bytes());
             varint::write(links.len() as u64, &mut self.links);
-            for (target, class, segment) in links {
-                self.links.extend(target.0.to_le_bytes());
-                self.links.push(class as u8);
-                varint::write(segment.len() as u64, &mut self.links);
-                self.links.extend(segment);
+            for link in links {
+                self.links.extend(link.target.0.to_le_bytes());
+                match link.part_size {
+                    Some(size) => {
+                        self.links.push(link.class as u8 | HAS_PART_SIZE);
+                        varint::write(size, &mut self.links);
+                    }
+                    None => self.links.push(link.class as u8),
+                }
+                varint::write(link.segment.len() as u64, &mut self.links);
+                self.links.extend(link.segment);
             }
         }
         match self.nodes.get_mut(owner.0 as usize) {
@@ -295,11 +354,18 @@ impl Graph {
     pub(crate) fn next_link(&self, cursor: &mut LinkCursor) -> Option<Link<'_>> {
         cursor.left = cursor.left.checked_sub(1)?;
         let entry = self.links.get(cursor.at as usize..)?;
-        let (segment_len, len) = varint::read(entry.get(5..)?).ok()?;
-        let start = 5 + len;
+        let class = *entry.get(4)?;
+        let (mut start, mut part_size) = (5, None);
+        if class & HAS_PART_SIZE != 0 {
+            let (size, len) = varint::read(entry.get(start..)?).ok()?;
+            (part_size, start) = (Some(size), start + len);
+        }
+        let (segment_len, len) = varint::read(entry.get(start..)?).ok()?;
+        start += len;
         let segment = entry.get(start..start + segment_len as usize)?;
         cursor.at += start as u64 + segment_len;
-        Some(Link { target: NodeId(read_u32(entry)), class: Class::from_byte(*entry.get(4)?), segment })
+        let class = Class::from_byte(class & !HAS_PART_SIZE);
+        Some(Link { target: NodeId(read_u32(entry)), class, segment, part_size })
     }
 
     /// Whether the block stands in the archive only under the other CID version.
@@ -354,25 +420,27 @@ mod tests {
         let key = |n: u32| keyer.key(hash_code::SHA2_256, &cid(n)[4..]);
         let mut wanted = Vec::new();
         for n in 0..200_000 {
-            wanted.push((graph.want(key(n), &cid(n)), Class::Leaf, &b"name"[..]));
+            let target = graph.want(key(n), &cid(n));
+            wanted.push(NewLink { target, class: Class::Leaf, segment: b"name", part_size: Some(u64::from(n)) });
         }
         let (root, arrival) = graph.add_block(key(1_000_000), 59, 0x70, 1);
         assert_eq!(arrival, Arrival::New);
         let root_cid = cid(1_000_000);
         graph.add_links(root, Class::DagPb, RawCid::parse(&root_cid).unwrap(), wanted.iter().copied());
         for n in 0..199_999 {
-            assert_eq!(graph.add_block(key(n), u64::from(n), 0x55, 1), (wanted[n as usize].0, Arrival::New));
+            assert_eq!(graph.add_block(key(n), u64::from(n), 0x55, 1), (wanted[n as usize].target, Arrival::New));
         }
         assert_eq!(graph.add_block(key(5), 1, 0x55, 1).1, Arrival::Duplicate);
         assert_eq!(graph.add_block(key(5), 1, 0x70, 1).1, Arrival::OtherForm);
         assert_eq!(graph.add_block(key(5), 1, 0x70, 1).1, Arrival::Duplicate);
         assert!(graph.wanted.len() < 3 << 20, "{}", graph.wanted.len());
-        assert_eq!(graph.wanted_cid(wanted[199_999].0), cid(199_999));
+        assert_eq!(graph.wanted_cid(wanted[199_999].target), cid(199_999));
         assert_eq!(graph.owner_cid(root, Class::DagPb), root_cid);
         let mut cursor = graph.links(root, Class::DagPb);
         let mut count = 0;
         while let Some(link) = graph.next_link(&mut cursor) {
-            assert_eq!((link.target, link.segment), (wanted[count].0, &b"name"[..]));
+            assert_eq!((link.target, link.segment), (wanted[count].target, &b"name"[..]));
+            assert_eq!(link.part_size, Some(count as u64));
             count += 1;
         }
         assert_eq!(count, 200_000);

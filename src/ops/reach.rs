@@ -118,7 +118,7 @@ pub(crate) fn links_of(cid: &Cid, data: &[u8], control: &Control) -> Result<Vec<
     };
     if cid.codec() == crate::cid::codec::DAG_PB {
         let node = dag::pb::PbNode::parse(data).map_err(bad)?;
-        let rule = SegmentRule::of(node.info.data);
+        let rule = SegmentRule::of_data(node.info.data);
         links.extend(node.links.iter().map(|link| (link.cid.to_cid(), rule.segment(link.name()).to_vec())));
     } else {
         dag::links(cid.codec(), data, control.limits.depth_max, &mut |target, path| {

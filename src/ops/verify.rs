@@ -6,7 +6,7 @@
 use super::check::{self, Checked, Checks, Hashing, Record};
 use super::completeness::{Completeness, RootReport};
 use super::findings::{Findings, Notes};
-use super::graph::{Arrival, Class, Graph};
+use super::graph::{Arrival, Class, Graph, NewLink};
 use super::index_check::{IndexCheck, IndexReport};
 use super::pipeline::{self, Job, Pieces};
 use crate::cid::{Cid, RawCid, codec_name, hash_name};
@@ -296,6 +296,7 @@ impl Together {
                         part.findings.push(Finding::new(Code::UnreachableBlock, message).at(FileOffset(at)));
                     }
                 }
+                part.findings.extend(walk.wrong_parts());
                 if walk.unread_links > 0 {
                     let message = format!(
                         "{} links lead to a block under another codec than it is stored as; what lies below was not checked",
@@ -467,6 +468,9 @@ impl Gather {
             }
             id
         };
+        if let Some(size) = record.file_size {
+            self.graph.set_file_size(id, size);
+        }
         let class = Class::of(record.codec);
         if class != Class::Leaf && record.coverage.is_some() && !self.graph.is_read(id, class) {
             let owner = RawCid::parse(checked.cid_of(record)).unwrap_or(RawCid::EMPTY);
@@ -475,7 +479,12 @@ impl Gather {
             for link in links {
                 ids.push(self.graph.want(link.key, checked.link_cid(link)));
             }
-            let links = links.iter().zip(ids).map(|(link, id)| (id, link.class, checked.segment(link)));
+            let links = links.iter().zip(ids).map(|(link, target)| NewLink {
+                target,
+                class: link.class,
+                segment: checked.segment(link),
+                part_size: link.part_size,
+            });
             self.graph.add_links(id, class, owner, links);
         }
     }
@@ -512,6 +521,10 @@ impl Gather {
         if record.outcome == Outcome::Verified && hash::is_unusual(record.hash_code) {
             let name = hash_name(record.hash_code);
             findings.tally(Code::UnusualHash, at, || format!("verified with {name}, which other implementations refuse"));
+        }
+        if !record.notes.is_empty() {
+            let notes = record.notes;
+            findings.tally(Code::NonCanonical, at, || notes.iter().map(|note| note.as_str()).collect::<Vec<_>>().join("; "));
         }
         if record.coverage == Some(Coverage::Unread) {
             let name = codec_name(record.codec);

@@ -119,11 +119,14 @@ impl CarFile {
         self.carv2.as_ref()
     }
 
-    /// The roots as owned CIDs, in header order, each once, without the `bafkqaaa` that stands for "none".
+    /// The roots as owned CIDs, in header order, each once. `bafkqaaa`, which stands for "none", is left out beside others.
     pub fn roots(&self) -> Vec<Cid> {
         let mut seen = std::collections::HashSet::new();
-        let roots = self.header.roots().filter(|root| *root != RawCid::EMPTY);
-        roots.filter(|root| seen.insert(root.bytes())).map(|root| root.to_cid()).collect()
+        let mut roots: Vec<RawCid<'_>> = self.header.roots().filter(|root| seen.insert(root.bytes())).collect();
+        if roots.len() > 1 {
+            roots.retain(|root| *root != RawCid::EMPTY);
+        }
+        roots.iter().map(RawCid::to_cid).collect()
     }
 
     /// The name the file was opened by.

@@ -82,9 +82,14 @@ pub enum SegmentRule {
 
 impl SegmentRule {
     /// The rule of a dag-pb node with this `Data` field.
-    pub fn of(data: Option<&[u8]>) -> SegmentRule {
-        match data.map(UnixFs::parse) {
-            Some(Ok(node)) if node.kind == Kind::HamtShard => {
+    pub fn of_data(data: Option<&[u8]>) -> SegmentRule {
+        SegmentRule::of(data.map(UnixFs::parse).and_then(Result::ok).as_ref())
+    }
+
+    /// The rule of a dag-pb node that is this in UnixFS, or nothing.
+    pub fn of(node: Option<&UnixFs<'_>>) -> SegmentRule {
+        match node {
+            Some(node) if node.kind == Kind::HamtShard => {
                 hamt::Fanout::new(node.fanout).map_or(SegmentRule::Name, |fanout| SegmentRule::BehindPrefix(fanout.prefix_len()))
             }
             _ => SegmentRule::Name,

@@ -3,6 +3,7 @@
 use super::directory::Directory;
 use super::file::{FileInfo, FileReader};
 use super::keys::{Key, Keys};
+use super::name::NameError;
 use super::node::{Node, fault, is_leaf_codec, load, too_deep};
 use super::{Budget, EntryName, Kind, Mtime, Notes, Strictness};
 use crate::block::Block;
@@ -61,9 +62,10 @@ impl<S: BlockSource + ?Sized> Level<'_, S> {
 /// One thing that a walk came to.
 #[derive(Debug)]
 pub struct Entry {
-    /// The names from the root, joined with `/`; raw bytes, empty for the root itself. Every name but the last is checked; the
-    /// last is when the kind is not [`EntryKind::Broken`].
+    /// The names from the root, joined with `/`; raw bytes, empty for the root itself. Every name but the last is checked.
     pub path: Vec<u8>,
+    /// What is wrong with the last name. What is in a directory of such a name is not walked.
+    pub bad_name: Option<NameError>,
     /// Where the last name starts in the path.
     name_at: usize,
     /// How many directories it is in: 0 for the root.
@@ -207,14 +209,22 @@ impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
         }
         let name_at = self.path.len();
         self.path.extend_from_slice(name);
-        if let Err(why) = EntryName::try_from(name) {
-            let cid = if let Key::Link(cid) = key { cid } else { parent };
-            let mut entry = self.entry(cid, name_at);
-            entry.fail(fault(self.source, &parent, format!("{why}, in a directory")));
-            return Ok(entry);
-        }
+        let bad_name = EntryName::try_from(name).err();
         match key {
-            Key::Link(cid) => self.visit(cid, name_at, budget),
+            Key::Link(cid) => {
+                let mut entry = self.visit(cid, name_at, budget)?;
+                entry.bad_name = bad_name;
+                if bad_name.is_some() {
+                    // Paths below it would mean something else than they say.
+                    self.skip_directory();
+                }
+                Ok(entry)
+            }
+            Key::Inner(_) if bad_name.is_some() => {
+                let mut entry = self.entry(parent, name_at);
+                (entry.kind, entry.bad_name) = (EntryKind::Map, bad_name);
+                Ok(entry)
+            }
             Key::Inner(keys) => {
                 let mut entry = self.entry(parent, name_at);
                 match self.descend(Content::Keys(keys), parent, budget) {
@@ -229,6 +239,7 @@ impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
     fn entry(&self, cid: Cid, name_at: usize) -> Entry {
         Entry {
             path: self.path.clone(),
+            bad_name: None,
             name_at,
             depth: self.levels.len(),
             cid,
@@ -267,7 +278,8 @@ impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
                 Ok(())
             }
             codec::DAG_PB => self.read_unixfs(entry, load(source, &cid)?, budget),
-            codec::DAG_CBOR | codec::DAG_JSON => {
+            // Only a root stands for the files it links to: below, such a block is data of its own.
+            codec::DAG_CBOR | codec::DAG_JSON if self.levels.is_empty() => {
                 let keys = Keys::read(source, &load(source, &cid)?, budget)?;
                 if !keys.is_empty() {
                     self.descend(Content::Keys(keys), cid, budget)?;
@@ -275,7 +287,11 @@ impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
                 }
                 Ok(())
             }
-            _ => Ok(()),
+            _ if source.contains(&cid)? => Ok(()),
+            _ => {
+                entry.kind = EntryKind::Missing;
+                Ok(())
+            }
         }
     }
 

@@ -215,7 +215,7 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
         let cid = *block.cid();
         let bad = |error: dag::NodeError| bad_node(cid, &error);
         if cid.codec() == codec::DAG_PB {
-            let rule = SegmentRule::of(pb::scan(block.data(), |_| {}).map_err(bad)?.data);
+            let rule = SegmentRule::of_data(pb::scan(block.data(), |_| {}).map_err(bad)?.data);
             pb::scan(block.data(), |link| self.push(link.cid.bytes(), rule.segment(link.name()), Want::All, parent_len))
                 .map_err(bad)?;
             return Ok(());
