@@ -3,21 +3,25 @@
 # tests/peers/install pins. The same bytes come out every time; the peer tests compare them with the committed ones.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "${1:-$here}"
+mkdir -p "${1:-$here}/broken"
 out=$(cd "${1:-$here}" && pwd)
 "$here/../tests/peers/install" >&2
 peers=$(realpath -m "${CARGO_TARGET_DIR:-$here/../target}")/peers
-ipfs=$peers/bin/boxo
+ipfs() { "$peers/bin/ipfs" --offline "$@"; }
+gocar=$peers/bin/gocar
+ipfs_car=$peers/node_modules/.bin/ipfs-car
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 export IPFS_PATH=$work/repository
+export IPFS_TELEMETRY=off
 export LC_ALL=C.UTF-8
-"$ipfs" init
+# The profile for tests has no peers and no addresses to reach them by.
+ipfs init --empty-repo --profile=test >/dev/null
 
-add() { "$ipfs" add -r -Q --cid-version=1 "$@"; }
+add() { ipfs add -r -Q --cid-version=1 "$@"; }
 # Every block of the DAGs, root first, in the order of a walk.
-walk() { for root; do echo "$root"; "$ipfs" refs -r -u "$root"; done; }
+walk() { for root; do echo "$root"; ipfs refs -r -u "$root"; done; }
 
 # A token: metadata that names a picture and an animation, each in a folder of its own under its own name.
 svg() { # title, count, extra
@@ -44,17 +48,21 @@ cat >token.json <<JSON
 JSON
 metadata=$(add token.json)
 
-"$ipfs" dag export "$metadata" >"$out/token-metadata.car"
-"$ipfs" dag export "$image" >"$out/token-image.car"
-"$ipfs" dag export "$animation" >"$out/token-animation.car"
+ipfs dag export "$metadata" >"$out/token-metadata.car"
+ipfs dag export "$image" >"$out/token-image.car"
+ipfs dag export "$animation" >"$out/token-animation.car"
+# The whole token is what one node that links to all three reaches; the node itself stays out.
+all=$(ipfs dag put --input-codec=dag-json <<<"[{\"/\":\"$metadata\"},{\"/\":\"$image\"},{\"/\":\"$animation\"}]")
+ipfs dag export "$all" >all.car
 mapfile -t blocks < <(walk "$metadata" "$image" "$animation")
-"$ipfs" car write -o "$out/token.car" --roots "$metadata,$image,$animation" "${blocks[@]}"
+"$gocar" write all.car "$out/token.car" "$metadata,$image,$animation" "${blocks[@]}"
 # The last block is a leaf of the animation.
-"$ipfs" car write -o "$out/partial.car" --roots "$metadata,$image,$animation" "${blocks[@]:0:${#blocks[@]}-1}"
+"$gocar" write all.car "$out/broken/partial.car" "$metadata,$image,$animation" "${blocks[@]:0:${#blocks[@]}-1}"
 
 # The picture's last byte, a line end, becomes another.
-cp "$out/token-image.car" "$out/corrupt.car"
-printf '\x0b' | dd of="$out/corrupt.car" bs=1 seek=$(($(stat -c %s "$out/corrupt.car") - 1)) conv=notrunc status=none
+corrupt=$out/broken/corrupt.car
+cp "$out/token-image.car" "$corrupt"
+printf '\x0b' | dd of="$corrupt" bs=1 seek=$(($(stat -c %s "$corrupt") - 1)) conv=notrunc status=none
 
 # A token as NFT.Storage's client stored it: one dag-cbor root that links to everything, blocks by CID, the root last.
 cat >metadata.json <<JSON
@@ -64,9 +72,10 @@ nft_metadata=$(add metadata.json)
 cat >root.json <<JSON
 {"name":"First light","type":"nft","description":"A sample token.","image":{"/":"$image"},"properties":{"videoClip":{"/":"$animation"}},"metadata.json":{"/":"$nft_metadata"}}
 JSON
-nft=$("$ipfs" dag put --input-codec dag-json --store-codec dag-cbor root.json)
+nft=$(ipfs dag put --input-codec dag-json --store-codec dag-cbor root.json)
 mapfile -t blocks < <({ echo "$nft_metadata"; walk "$image" "$animation"; } | LC_ALL=C sort)
-"$ipfs" car write -o "$out/nftstorage-like.car" --roots "$nft" "${blocks[@]}" "$nft"
+ipfs dag export "$nft" >nft.car
+"$gocar" write nft.car "$out/nftstorage-like.car" "$nft" "${blocks[@]}" "$nft"
 
 # A folder with what folders hold.
 mkdir -p 'folder/sub folder/deep/deeper' 'folder/empty folder'
@@ -76,17 +85,17 @@ echo 'Grüße an alle 👋' >'folder/sub folder/ünï-cødé 名前.txt'
 svg 'Deep down' 20 '' >'folder/sub folder/deep/deeper/picture.svg'
 ln -s ../hello.txt 'folder/sub folder/link to hello'
 folder=$(add folder)
-"$ipfs" dag export "$folder" >"$out/folder.car"
-"$ipfs" car index "$out/folder.car" "$out/folder.v2.car"
+ipfs dag export "$folder" >"$out/folder.car"
+"$gocar" index "$out/folder.car" "$out/folder.v2.car"
 
 # A directory in HAMT shards: two levels of them for three hundred names.
 mkdir hamt
 for ((i = 0; i < 300; i++)); do echo "$i" >"hamt/$i.txt"; done
-"$ipfs" dag export "$(add --max-directory-links=32 hamt)" >"$out/hamt.car"
+ipfs dag export "$(add --max-directory-links=32 hamt)" >"$out/hamt.car"
 
 # The folder once more, as ipfs-car packs it: no links and no empty folders there.
 rm -r 'folder/sub folder/link to hello' 'folder/empty folder'
-"$peers/node_modules/.bin/ipfs-car" pack folder --output "$out/ipfs-car.car" >/dev/null
+"$ipfs_car" pack folder --output "$out/ipfs-car.car" >/dev/null
 
 cd "$out"
-sha256sum -- *.car
+sha256sum -- *.car broken/*.car

@@ -4,10 +4,12 @@ mod args;
 mod blocks;
 mod cat;
 mod diff;
+mod extract;
 mod house;
 mod inspect;
 mod links;
 mod ls;
+mod merge;
 mod metadata;
 mod report;
 mod roots;
@@ -74,8 +76,13 @@ enum Command {
     Cat(cat::CatArgs),
     GetBlock(cat::GetBlockArgs),
     Diff(diff::Args),
+    #[command(aliases = ["x", "unpack"])]
+    Extract(extract::Args),
     Metadata(metadata::Args),
     Links(links::Args),
+    Build(merge::BuildArgs),
+    #[command(aliases = ["join", "concat"])]
+    Merge(merge::MergeArgs),
     Completions(house::CompletionsArgs),
     Man(house::ManArgs),
     /// Not a command: `ls` lists files, `blocks` lists CIDs
@@ -113,8 +120,11 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Cat(args) => cat::cat(&args, common, control),
         Command::GetBlock(args) => cat::get_block(&args, common, control),
         Command::Diff(args) => diff::run(&args, common, control),
+        Command::Extract(args) => extract::run(&args, common, control),
         Command::Metadata(args) => metadata::run(&args, common, control),
         Command::Links(args) => links::run(&args, common, control),
+        Command::Build(args) => merge::build(&args, common, control),
+        Command::Merge(args) => merge::merge(&args, common, control),
         Command::Completions(args) => house::completions(&args, Cli::command()),
         Command::Man(_) => house::man(Cli::command()),
         Command::List { .. } => Err(Error::usage("there is no `list`: `cartool ls` lists files, `cartool blocks` lists CIDs")),

@@ -6,12 +6,14 @@ use super::term::{self, Out, Progress};
 use super::{OK, worse};
 use cartool::cid::{Cid, parse_text};
 use cartool::control::Control;
-use cartool::error::{Error, Result};
+use cartool::error::{Code, Error, Finding, Result, Severity};
 use cartool::ops::Notes;
-use cartool::ops::verify::{Depth, Options, Report, Together, Verdict};
-use cartool::store::Input;
+use cartool::ops::RootReport;
+use cartool::ops::expect::{self, Expect};
+use cartool::ops::verify::{self, Depth, Options, Report, Together, Verdict};
+use cartool::store::{BlockSource, CarFile, Input, spool};
 use cartool::unixfs::Strictness;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// Check the DAG below this CID in place of the header's roots (may be repeated)
     #[arg(long, value_name = "CID", value_parser = cid, conflicts_with = "blocks_only")]
     root: Vec<Cid>,
+    /// Ask whether the file answers this gateway request: CID[/path][?dag-scope=block|entity|all&entity-bytes=A:B]
+    #[arg(long, value_name = "REQUEST", value_parser = super::merge::expect, conflicts_with_all = ["blocks_only", "root", "together"])]
+    expect: Option<Expect>,
     /// Print only the CIDs that are missing, one a line
     #[arg(long, conflicts_with_all = ["blocks_only", "json"])]
     missing: bool,
@@ -73,6 +78,10 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     let mut named = Vec::new();
     for file in &args.files {
         let name = file.display().to_string();
+        if let Some(expect) = &args.expect {
+            code = worse(code, answers(args, expect, file, &options, &mut out, control)?);
+            continue;
+        }
         let added = Input::open(file, control).and_then(|input| {
             let len = input.file_len();
             together.add(input, len)
@@ -103,13 +112,55 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     Ok(code)
 }
 
+/// Checks one file as the answer to a request: all of its blocks, and that those asked for are there.
+fn answers(args: &Args, expect: &Expect, file: &Path, options: &Options, out: &mut Out, control: &Control) -> Result<u8> {
+    let name = file.display().to_string();
+    let (opened, len) = Input::open(file, control).and_then(spool).map_err(|e| e.in_file(&*name))?;
+    let again = opened.try_clone().map_err(|e| Error::io(e, "cannot read").in_file(&*name))?;
+    let blocks_only = Options { depth: Depth::Blocks, ..options.clone() };
+    let mut report = verify::verify(opened, Some(len), &blocks_only, control).map_err(|e| e.in_file(&*name))?;
+    report.roots.clear();
+    // Gateways name what they like as roots: what was asked for decides.
+    report.findings.retain(|finding| finding.code != Code::MissingRoot);
+    if report.version.is_some() {
+        std::io::Seek::rewind(&mut &again).map_err(|e| Error::io(e, "cannot read").in_file(&*name))?;
+        let car = CarFile::from_file(again, len, name.clone(), control)?;
+        let missing = match expect::missing(&car, expect, control) {
+            Ok(missing) => missing,
+            Err(error) if error.code().is_some() => {
+                let mut finding = Finding::new(Code::UnexpectedRoot, error.message.clone());
+                (finding.at, finding.cid) = (error.at, error.cid);
+                report.findings.push(finding);
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        for block in &missing {
+            let code = if block.parent.is_none() { Code::MissingRoot } else { Code::MissingBlock };
+            report
+                .findings
+                .push(Finding::new(code, "a block of the answer is not there").cid(block.cid).path(block.path.clone()));
+        }
+        report.missing_blocks = Some(missing.len() as u64);
+        let complete = Some(missing.is_empty() && report.findings.iter().all(|finding| finding.code != Code::UnexpectedRoot));
+        let present = car.contains(&expect.root)?;
+        report.roots = vec![RootReport { cid: expect.root, present, complete, missing, missing_cut: false }];
+        if !car.roots().contains(&expect.root) {
+            let message = "the header does not name the root that was asked for";
+            report.findings.push(Finding::new(Code::UnexpectedRoot, message).severity(Severity::Note));
+        }
+    }
+    report.verdict = Verdict::of(&report.findings);
+    print(args, out, &name, &report)
+}
+
 fn print(args: &Args, out: &mut Out, name: &str, report: &Report) -> Result<u8> {
     if args.missing {
         for missing in report.roots.iter().flat_map(|root| &root.missing) {
             out.line(&missing.cid.to_string())?;
         }
         // What is no matter of missing blocks must not be lost.
-        report.findings.iter().filter(|f| f.severity >= cartool::error::Severity::Unverified).for_each(|finding| {
+        report.findings.iter().filter(|f| f.severity >= Severity::Unverified).for_each(|finding| {
             term::error(&Error::from(finding.clone()).in_file(name));
         });
     } else if args.json {

@@ -7,6 +7,7 @@ mod check;
 mod completeness;
 pub mod diff;
 pub mod expect;
+pub mod extract;
 mod findings;
 mod graph;
 mod index_check;

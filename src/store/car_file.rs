@@ -161,6 +161,18 @@ impl CarFile {
         self.find(self.keyer.key(code, digest).tag(), code, digest)
     }
 
+    /// The block of a section, and where that stands. CIDs that carry their data are looked up like others.
+    ///
+    /// # Errors
+    /// As [`BlockSource::get`].
+    pub fn get_placed(&self, cid: &Cid) -> Result<Option<(Block, FileOffset)>> {
+        let Some(at) = CarFile::place(self, cid)? else { return Ok(None) };
+        match self.read_block(at, *cid)? {
+            Ok(block) => Ok(Some((block, at))),
+            Err(fault) => Err(Error::from(fault).in_file(&*self.name)),
+        }
+    }
+
     fn find(&self, tag: u64, code: u64, digest: &[u8]) -> Result<Option<FileOffset>> {
         let mut bytes = [0; HEAD_LEN_MAX];
         for (found, at) in self.places.iter_hash(tag) {
@@ -251,11 +263,7 @@ impl BlockSource for CarFile {
         if let Some(block) = Block::from_identity(cid) {
             return Ok(Some(block));
         }
-        let Some(at) = self.place(cid)? else { return Ok(None) };
-        match self.read_block(at, *cid)? {
-            Ok(block) => Ok(Some(block)),
-            Err(fault) => Err(Error::from(fault).in_file(&*self.name)),
-        }
+        Ok(self.get_placed(cid)?.map(|(block, _)| block))
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {

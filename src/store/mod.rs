@@ -7,12 +7,14 @@ mod input;
 mod key;
 mod memory;
 mod output;
+mod recorder;
 
 pub use car_file::CarFile;
 pub use input::{Input, spool};
 pub use key::{Key, Keyer};
 pub use memory::{MemoryStore, Union};
 pub use output::{Existing, Output};
+pub use recorder::Recorder;
 
 use crate::block::Block;
 use crate::cid::Cid;

@@ -87,6 +87,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Takes back a claim on bytes that are to be claimed again, because they are read twice and delivered once.
+    pub(crate) fn return_bytes(&mut self, len: u64) {
+        self.bytes = self.bytes.saturating_sub(len);
+    }
+
     /// Checks how much is kept in memory of the nodes that are open, `held` bytes with those of `cid`.
     ///
     /// # Errors

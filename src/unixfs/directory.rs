@@ -153,9 +153,9 @@ impl<'s, S: BlockSource + ?Sized> Directory<'s, S> {
         budget.visit_directory(cid, node.links.len()).map_err(|e| e.cid(*cid))?;
         let shard = match node.unixfs.kind {
             Kind::Directory => rules::check_names_differ(&node.links).map(|()| None),
-            Kind::HamtShard => check_shard(node, path).map(|(fanout, notes)| {
-                notes.iter().for_each(|note| self.notes.insert(note));
-                Some((fanout, path))
+            Kind::HamtShard => check_shard(node, path, self.open.len()).map(|checked| {
+                checked.notes.iter().for_each(|note| self.notes.insert(note));
+                Some((checked.fanout, path))
             }),
             kind => {
                 let message = format!("a UnixFS node of type {}, expected a directory", kind.as_str());
@@ -181,9 +181,32 @@ fn is_damage(kind: &ErrorKind) -> bool {
     matches!(kind, ErrorKind::Missing | ErrorKind::Unsupported(_) | ErrorKind::Format(Code::HashMismatch | Code::Truncated))
 }
 
-/// Everything the specification asks of a shard at this place; forbidden names are left to the caller.
-pub(super) fn check_shard(node: &Node<'_>, path: ShardPath) -> std::result::Result<(Fanout, Notes), Violation> {
-    node.unixfs.scan_shard(&node.links, |_, fanout, bucket, name| path.check_entry(fanout, bucket, name))
+/// A shard that was checked.
+pub(super) struct Checked {
+    pub(super) fanout: Fanout,
+    /// How many bits of a name's hash are used up before this shard's own.
+    pub(super) used: u32,
+    pub(super) notes: Notes,
+}
+
+/// Everything the specification asks of a shard at this place, `level` shards below the root; forbidden names are left to the caller.
+///
+/// When fanouts differ, the specification does not say whether a shard's bits follow those used above it or start at its level times
+/// its own width. Both are taken, but one for the whole shard, so that a name still has one place only.
+pub(super) fn check_shard(node: &Node<'_>, path: ShardPath, level: usize) -> std::result::Result<Checked, Violation> {
+    let check = |used: u32| {
+        let scanned = node.unixfs.scan_shard(&node.links, |_, fanout, bucket, name| {
+            let is_right = path.leads_to(name) && fanout.bucket(hamt::hash(name), used) == Some(bucket);
+            if is_right { Ok(()) } else { Err(Violation::WrongBucket { name: name.into() }) }
+        });
+        scanned.map(|(fanout, notes)| Checked { fanout, used, notes })
+    };
+    let wrong = match check(path.bits()) {
+        Err(wrong @ Violation::WrongBucket { .. }) => wrong,
+        checked => return checked,
+    };
+    let by_level = Fanout::new(node.unixfs.fanout)?.bits().saturating_mul(u32::try_from(level).unwrap_or(u32::MAX));
+    if by_level == path.bits() { Err(wrong) } else { check(by_level).map_err(|_| wrong) }
 }
 
 #[cfg(test)]

@@ -122,16 +122,25 @@ fn a_missing_shard_hides_only_its_own_names() {
 }
 
 #[test]
-fn a_second_fanout_is_remarked() {
+fn a_second_fanout_is_remarked_and_its_bits_start_in_one_of_two_places() {
     let mut dag = Dag::default();
     let leaf = dag.raw(b"x");
-    let hash = hamt::hash(b"a");
-    let inner = dag.shard(16, &[(&format!("{:X}a", hash >> 52 & 15), leaf)]);
-    let root = dag.shard(256, &[(&bucket("a", 0), inner)]);
-    let mut budget = budget();
-    let mut directory = Directory::open(&dag, &root, &mut budget).unwrap();
-    assert_eq!(directory.next_entry(&mut budget).unwrap().unwrap().name, b"a");
-    assert_eq!(directory.notes().iter().collect::<Vec<_>>(), [Note::MixedFanout]);
+    let hash = hamt::hash(b"file.txt");
+    let (following, by_level) = (format!("{:X}file.txt", hash >> 52 & 15), format!("{:X}file.txt", hash >> 56 & 15));
+    assert_ne!(following, by_level);
+    for name in [&following, &by_level] {
+        let inner = dag.shard(16, &[(name, leaf)]);
+        let root = dag.shard(256, &[(&bucket("file.txt", 0), inner)]);
+        let mut budget = budget();
+        let mut directory = Directory::open(&dag, &root, &mut budget).unwrap();
+        assert_eq!(directory.next_entry(&mut budget).unwrap().unwrap().name, b"file.txt");
+        assert_eq!(directory.notes().iter().collect::<Vec<_>>(), [Note::MixedFanout]);
+        let resolved = crate::unixfs::resolve(&dag, &root, &[b"file.txt"], &Limits::default()).unwrap();
+        assert_eq!(resolved.found, crate::unixfs::Found::Block(leaf));
+    }
+    let twice = dag.shard(16, &[(&following, leaf), (&by_level, leaf)]);
+    let root = dag.shard(256, &[(&bucket("file.txt", 0), twice)]);
+    assert_eq!(list(&dag, &root).unwrap().1[0].code(), Some(Code::BadNode));
 }
 
 #[test]

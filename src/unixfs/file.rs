@@ -12,6 +12,7 @@ use crate::store::BlockSource;
 use std::fmt;
 use std::io::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A file whose root was read and checked.
 pub struct FileReader<'s, S: ?Sized> {
@@ -100,7 +101,8 @@ impl<'s, S: BlockSource + ?Sized> FileReader<'s, S> {
             budget.add_bytes(len).map_err(|e| e.cid(*self.root.cid()))?;
         }
         let FileReader { source, root, strictness, info } = self;
-        Ok(Chunks { source, strictness, budget, range, at: 0, root: Some((root, info.size)), stack: Vec::new(), delivered: 0 })
+        let root = Some((Arc::new(root), info.size));
+        Ok(Chunks { source, strictness, budget, range, at: 0, root, last: None, stack: Vec::new(), delivered: 0 })
     }
 }
 
@@ -138,7 +140,9 @@ pub struct Chunks<'s, 'b, S: ?Sized> {
     range: Range<u64>,
     /// The place in the file of the next byte that the walk comes to.
     at: u64,
-    root: Option<(Block, u64)>,
+    root: Option<(Arc<Block>, u64)>,
+    /// The last part that was read: files of zeros are one part over and over.
+    last: Option<Arc<Block>>,
     /// The inner nodes that are open, the root first; of each the links that are left.
     stack: Vec<LinkList>,
     delivered: u64,
@@ -147,7 +151,7 @@ pub struct Chunks<'s, 'b, S: ?Sized> {
 /// Bytes of a file, proven, without a copy.
 #[derive(Debug)]
 pub struct Chunk {
-    block: Block,
+    block: Arc<Block>,
     range: Range<usize>,
 }
 
@@ -199,7 +203,7 @@ impl<S: BlockSource + ?Sized> Chunks<'_, '_, S> {
     }
 
     /// The next part that holds bytes of the range.
-    fn next_part(&mut self) -> Result<Option<(Block, u64)>> {
+    fn next_part(&mut self) -> Result<Option<(Arc<Block>, u64)>> {
         while let Some(links) = self.stack.last_mut() {
             let Some(link) = links.next() else {
                 self.stack.pop();
@@ -219,13 +223,18 @@ impl<S: BlockSource + ?Sized> Chunks<'_, '_, S> {
             if self.stack.len() >= depth_max as usize {
                 return Err(too_deep(&cid, "a file", depth_max));
             }
-            return Ok(Some((load(self.source, &cid)?, size)));
+            let block = match self.last.take().filter(|last| *last.cid() == cid) {
+                Some(last) => last,
+                None => Arc::new(load(self.source, &cid)?),
+            };
+            self.last = Some(Arc::clone(&block));
+            return Ok(Some((block, size)));
         }
         Ok(None)
     }
 
     /// Takes the bytes that a block holds itself, and opens it when it has links.
-    fn enter(&mut self, block: Block, claimed: u64) -> Result<Option<Chunk>> {
+    fn enter(&mut self, block: Arc<Block>, claimed: u64) -> Result<Option<Chunk>> {
         let part = read_part(self.source, &block, self.strictness)?;
         let (bytes, actual) = match &part {
             Part::Leaf => (block.data(), block.data().len() as u64),

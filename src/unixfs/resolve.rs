@@ -1,6 +1,6 @@
 //! Paths: from a root through directories and through maps and lists, one segment after the other.
 
-use super::directory::check_shard;
+use super::directory::{Checked, check_shard};
 use super::hamt::{self, Shard, ShardPath, Slot};
 use super::node::{Node, fault, is_leaf_codec, load, too_deep, undecodable, unknown_codec};
 use super::{Kind, rules};
@@ -152,7 +152,7 @@ impl<S: BlockSource + ?Sized> Walker<'_, S> {
         let hash = hamt::hash(name);
         let mut path = ShardPath::root();
         let mut inner: Option<Block> = None;
-        loop {
+        for level in 0usize.. {
             let block = inner.as_ref().unwrap_or(root);
             let refuse = |message: &dyn std::fmt::Display| fault(self.source, block.cid(), message);
             let node = Node::parse(self.source, block)?;
@@ -160,9 +160,9 @@ impl<S: BlockSource + ?Sized> Walker<'_, S> {
                 let kind = node.unixfs.kind.as_str();
                 return Err(refuse(&format!("a UnixFS node of type {kind}, expected a shard of its directory")));
             }
-            let (fanout, _) = check_shard(&node, path).map_err(|e| refuse(&e))?;
+            let Checked { fanout, used, .. } = check_shard(&node, path, level).map_err(|e| refuse(&e))?;
             let shard = Shard::new(&node.unixfs).map_err(|e| refuse(&e))?;
-            let Some(bucket) = fanout.bucket(hash, path.bits()) else {
+            let Some(bucket) = fanout.bucket(hash, used) else {
                 return Err(refuse(&super::Violation::ShardTooDeep));
             };
             let mut slots = node.links.iter().filter_map(|link| Some((link.cid, shard.slot(0, link.name()).ok()?)));
@@ -178,6 +178,7 @@ impl<S: BlockSource + ?Sized> Walker<'_, S> {
             }
             inner = Some(self.load(&next)?);
         }
+        Ok(Step::Nothing(0))
     }
 }
 

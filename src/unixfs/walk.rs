@@ -34,6 +34,7 @@ pub struct Walk<'s, S: ?Sized> {
     levels: Vec<Level<'s, S>>,
     /// Whether the last entry opened the last level.
     entered: bool,
+    late_notes: Vec<(Vec<u8>, Notes)>,
 }
 
 struct Level<'s, S: ?Sized> {
@@ -43,14 +44,15 @@ struct Level<'s, S: ?Sized> {
 }
 
 enum Content<'s, S: ?Sized> {
-    Directory(Directory<'s, S>),
+    /// With the notes that its entry had.
+    Directory(Directory<'s, S>, Notes),
     Keys(Keys),
 }
 
 impl<S: BlockSource + ?Sized> Level<'_, S> {
     fn held(&self) -> usize {
         match &self.content {
-            Content::Directory(directory) => directory.held(),
+            Content::Directory(directory, _) => directory.held(),
             Content::Keys(keys) => keys.held(),
         }
     }
@@ -140,7 +142,8 @@ fn ends_walk(kind: &ErrorKind) -> bool {
 impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
     /// A walk over what is below `root`, and `root` itself. Nothing is read yet.
     pub fn new(source: &'s S, root: &Cid, strictness: Strictness, raw_leaves: RawLeaves) -> Walk<'s, S> {
-        Walk { source, strictness, raw_leaves, root: Some(*root), path: Vec::new(), levels: Vec::new(), entered: false }
+        let (path, levels, late_notes) = (Vec::new(), Vec::new(), Vec::new());
+        Walk { source, strictness, raw_leaves, root: Some(*root), path, levels, entered: false, late_notes }
     }
 
     /// Leaves out what is in the directory that was the last entry.
@@ -148,6 +151,11 @@ impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
         if std::mem::take(&mut self.entered) {
             self.levels.pop();
         }
+    }
+
+    /// Notes on directories that became known only behind their entry, in a shard; each with the directory's path.
+    pub fn take_late_notes(&mut self) -> Vec<(Vec<u8>, Notes)> {
+        std::mem::take(&mut self.late_notes)
     }
 
     /// The next entry; `None` at the end.
@@ -163,12 +171,17 @@ impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
         while let Some(level) = self.levels.last_mut() {
             self.path.truncate(level.path_len);
             let next = match &mut level.content {
-                Content::Directory(directory) => directory.next_entry(budget).map(|e| e.map(|e| (e.name, Key::Link(e.cid)))),
+                Content::Directory(directory, _) => directory.next_entry(budget).map(|e| e.map(|e| (e.name, Key::Link(e.cid)))),
                 Content::Keys(keys) => Ok(keys.next()),
             };
             let parent = level.cid;
             match next {
                 Ok(None) => {
+                    if let Content::Directory(directory, known) = &level.content
+                        && directory.notes() != *known
+                    {
+                        self.late_notes.push((self.path.clone(), directory.notes()));
+                    }
                     self.levels.pop();
                 }
                 Ok(Some((name, key))) => {
@@ -275,7 +288,8 @@ impl<'s, S: BlockSource + ?Sized> Walk<'s, S> {
             Kind::Directory | Kind::HamtShard => {
                 let directory = Directory::from_node(self.source, &block, &node, budget)?;
                 entry.notes = directory.notes();
-                self.descend(Content::Directory(directory), entry.cid, budget)?;
+                let content = Content::Directory(directory, entry.notes);
+                self.descend(content, entry.cid, budget)?;
                 entry.kind = EntryKind::Directory;
             }
             Kind::Symlink => {

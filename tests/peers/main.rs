@@ -6,7 +6,7 @@
 mod program;
 mod tree;
 
-use program::{Ipfs, IpfsCar, Repository, cartool, cartool_exits, make_samples};
+use program::{Peer, Repository, cartool, cartool_exits, make_samples};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -45,53 +45,49 @@ fn assert_reads(archive: &Path, blocks: &[String], source: &Path, into: &Path, m
 
 #[test]
 fn every_export_of_ipfs_verifies_and_extracts() {
+    let Some(ipfs) = Peer::ipfs() else { return };
     let folder = temporary();
-    let source = folder.path().join("source");
+    let at = |name: &str| folder.path().join(name);
+    let source = at("source");
     generated(&source, tree::full);
-    for (number, ipfs) in Ipfs::all().iter().enumerate() {
-        let at = |name: &str| folder.path().join(format!("{number}-{name}"));
-        let repository = ipfs.repository(at("repository"));
-        let mut layouts = vec![
-            ("v0", vec!["--cid-version=0"], Metadata::Ignored),
-            ("v1", vec!["--cid-version=1", "--raw-leaves"], Metadata::Ignored),
-            ("trickle", vec!["--cid-version=1", "--trickle"], Metadata::Ignored),
-        ];
-        if repository.has_option("add", "-preserve-mode") {
-            layouts.push(("metadata", vec!["--cid-version=1", "--preserve-mode", "--preserve-mtime"], Metadata::Kept));
-        }
-        for (layout, options, metadata) in layouts {
-            let root = repository.add(&source, &options);
-            let archive = at(&format!("{layout}.car"));
-            repository.export(&root, &archive);
-            assert_reads(&archive, &repository.block_cids(&root), &source, &at(&format!("{layout} extracted")), metadata);
-        }
+    let repository = ipfs.repository(at("repository"));
+    let layouts: [(_, &[_], _); 4] = [
+        ("v0", &["--cid-version=0"], Metadata::Ignored),
+        ("v1", &["--cid-version=1", "--raw-leaves"], Metadata::Ignored),
+        ("trickle", &["--cid-version=1", "--trickle"], Metadata::Ignored),
+        ("metadata", &["--cid-version=1", "--preserve-mode", "--preserve-mtime"], Metadata::Kept),
+    ];
+    for (layout, options, metadata) in layouts {
+        let root = repository.add(&source, options);
+        let archive = at(&format!("{layout}.car"));
+        repository.export(&root, &archive);
+        assert_reads(&archive, &repository.block_cids(&root), &source, &at(&format!("{layout} extracted")), metadata);
     }
 }
 
 #[test]
 fn ipfs_imports_a_merged_bundle_and_gets_each_member() {
+    let Some(ipfs) = Peer::ipfs() else { return };
     let folder = temporary();
-    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let at = |name: &str| folder.path().join(name);
+    let (first, second) = (at("first"), at("second"));
     generated(&first, tree::full);
     generated(&second, tree::plain);
-    for (number, ipfs) in Ipfs::all().iter().enumerate() {
-        let at = |name: &str| folder.path().join(format!("{number}-{name}"));
-        let repository = ipfs.repository(at("repository"));
-        let members = [(&first, vec!["--cid-version=1"]), (&second, vec!["--cid-version=0"])].map(|(source, options)| {
-            let root = repository.add(source, &options);
-            let archive = at(&format!("{root}.car"));
-            repository.export(&root, &archive);
-            (source, root, archive)
-        });
-        let bundle = at("bundle.car");
-        cartool_exits(0, words!["merge", members[0].2, members[1].2, "-o", bundle]);
-        let fresh = ipfs.repository(at("fresh"));
-        fresh.import(&bundle);
-        for (source, root, _) in &members {
-            let into = at(&format!("{root} got"));
-            fresh.get(root, &into);
-            assert_same(source, &into, Metadata::Ignored);
-        }
+    let repository = ipfs.repository(at("repository"));
+    let members = [(&first, vec!["--cid-version=1"]), (&second, vec!["--cid-version=0"])].map(|(source, options)| {
+        let root = repository.add(source, &options);
+        let archive = at(&format!("{root}.car"));
+        repository.export(&root, &archive);
+        (source, root, archive)
+    });
+    let bundle = at("bundle.car");
+    cartool_exits(0, words!["merge", members[0].2, members[1].2, "-o", bundle]);
+    let fresh = ipfs.repository(at("fresh"));
+    fresh.import(&bundle);
+    for (source, root, _) in &members {
+        let into = at(&format!("{root} got"));
+        fresh.get(root, &into);
+        assert_same(source, &into, Metadata::Ignored);
     }
 }
 
@@ -103,105 +99,99 @@ fn children(repository: &Repository<'_>, root: &str) -> Vec<String> {
 
 #[test]
 fn partial_exports_and_a_saved_block_build_the_whole() {
+    let Some(ipfs) = Peer::ipfs() else { return };
     let folder = temporary();
-    let source = folder.path().join("source");
+    let at = |name: &str| folder.path().join(name);
+    let source = at("source");
     generated(&source, tree::full);
-    for (number, ipfs) in Ipfs::all().iter().enumerate() {
-        let at = |name: &str| folder.path().join(format!("{number}-{name}"));
-        let repository = ipfs.repository(at("repository"));
-        let root = repository.add(&source, &["--cid-version=1"]);
-        let children = children(&repository, &root);
-        assert!(children.len() > 5, "the root has members: {children:?}");
-        let mut parts = vec![at("root.block")];
-        fs::write(&parts[0], repository.block(&root)).expect("write the block");
-        for child in &children {
-            let part = at(&format!("{child}.car"));
-            repository.export(child, &part);
-            parts.push(part);
-        }
-        let whole = at("whole.car");
-        let mut command = words!["build", "--expect", root, "-o", whole].to_vec();
-        command.extend(parts.iter().map(|part| part.as_os_str()));
-        cartool_exits(0, &command);
-        assert_reads(&whole, &repository.block_cids(&root), &source, &at("extracted"), Metadata::Ignored);
-        let fresh = ipfs.repository(at("fresh"));
-        fresh.import(&whole);
-        fresh.get(&root, &at("got"));
-        assert_same(&source, &at("got"), Metadata::Ignored);
-
-        let short = at("short.car");
-        let mut command = words!["build", "--expect", root, "-o", short].to_vec();
-        command.extend(parts[..parts.len() - 1].iter().map(|part| part.as_os_str()));
-        let output = cartool(&command);
-        let said = [output.stdout, output.stderr].concat();
-        assert_eq!(output.status.code(), Some(3), "a part is missing");
-        assert!(String::from_utf8_lossy(&said).contains(children.last().expect("a child")), "the missing CID is named");
-        assert!(!short.exists(), "nothing stands under the final name");
+    let repository = ipfs.repository(at("repository"));
+    let root = repository.add(&source, &["--cid-version=1"]);
+    let children = children(&repository, &root);
+    assert!(children.len() > 5, "the root has members: {children:?}");
+    let mut parts = vec![at("root.block")];
+    fs::write(&parts[0], repository.block(&root)).expect("write the block");
+    for child in &children {
+        let part = at(&format!("{child}.car"));
+        repository.export(child, &part);
+        parts.push(part);
     }
+    let whole = at("whole.car");
+    let mut command = words!["build", "--expect", root, "-o", whole].to_vec();
+    command.extend(parts.iter().map(|part| part.as_os_str()));
+    cartool_exits(0, &command);
+    assert_reads(&whole, &repository.block_cids(&root), &source, &at("extracted"), Metadata::Ignored);
+    let fresh = ipfs.repository(at("fresh"));
+    fresh.import(&whole);
+    fresh.get(&root, &at("got"));
+    assert_same(&source, &at("got"), Metadata::Ignored);
+
+    let short = at("short.car");
+    let mut command = words!["build", "--expect", root, "-o", short].to_vec();
+    command.extend(parts[..parts.len() - 1].iter().map(|part| part.as_os_str()));
+    let output = cartool(&command);
+    let said = [output.stdout, output.stderr].concat();
+    assert_eq!(output.status.code(), Some(3), "a part is missing");
+    assert!(String::from_utf8_lossy(&said).contains(children.last().expect("a child")), "the missing CID is named");
+    assert!(!short.exists(), "nothing stands under the final name");
 }
 
 #[test]
 fn an_export_that_stops_early_is_incomplete() {
+    let Some(ipfs) = Peer::ipfs() else { return };
     let folder = temporary();
-    let source = folder.path().join("source");
+    let at = |name: &str| folder.path().join(name);
+    let source = at("source");
     generated(&source, tree::plain);
-    for (number, ipfs) in Ipfs::all().iter().enumerate() {
-        let at = |name: &str| folder.path().join(format!("{number}-{name}"));
-        let repository = ipfs.repository(at("repository"));
-        let root = repository.add(&source, &["--cid-version=1"]);
-        let lost = children(&repository, &root).pop().expect("a member of the root");
-        repository.succeeds(words!["block", "rm", lost]);
-        let export = repository.runs(words!["dag", "export", root]);
-        assert!(!export.status.success(), "the peer cannot export what it lacks");
-        let archive = at("partial.car");
-        fs::write(&archive, export.stdout).expect("write the export");
-        let report = verified(3, &archive);
-        assert_eq!(report["verdict"], "incomplete", "{report}");
-        let missing = cartool_exits(3, words!["verify", "--missing", archive]);
-        assert!(missing.lines().any(|cid| cid == lost), "{lost} is missing, not {missing}");
-    }
+    let repository = ipfs.repository(at("repository"));
+    let root = repository.add(&source, &["--cid-version=1"]);
+    let lost = children(&repository, &root).pop().expect("a member of the root");
+    repository.succeeds(words!["block", "rm", lost]);
+    let export = repository.runs(words!["dag", "export", root]);
+    assert!(!export.status.success(), "the peer cannot export what it lacks");
+    let archive = at("partial.car");
+    fs::write(&archive, export.stdout).expect("write the export");
+    let report = verified(3, &archive);
+    assert_eq!(report["verdict"], "incomplete", "{report}");
+    let missing = cartool_exits(3, words!["verify", "--missing", archive]);
+    assert!(missing.lines().any(|cid| cid == lost), "{lost} is missing, not {missing}");
 }
 
 #[test]
 fn an_indexed_carv2_of_go_car_verifies_and_extracts() {
+    let (Some(ipfs), Some(go_car)) = (Peer::ipfs(), Peer::go_car()) else { return };
     let folder = temporary();
-    let source = folder.path().join("source");
+    let at = |name: &str| folder.path().join(name);
+    let source = at("source");
     generated(&source, tree::plain);
-    for (number, ipfs) in Ipfs::all().iter().enumerate() {
-        let at = |name: &str| folder.path().join(format!("{number}-{name}"));
-        let repository = ipfs.repository(at("repository"));
-        let root = repository.add(&source, &["--cid-version=1"]);
-        let (first, second) = (at("v1.car"), at("v2.car"));
-        repository.export(&root, &first);
-        if ipfs.go_car(words!["index", first, second]).is_some() {
-            assert_eq!(verified(0, &second)["version"], 2);
-            assert_reads(&second, &repository.block_cids(&root), &source, &at("extracted"), Metadata::Ignored);
-        }
-    }
+    let repository = ipfs.repository(at("repository"));
+    let root = repository.add(&source, &["--cid-version=1"]);
+    let (first, second) = (at("v1.car"), at("v2.car"));
+    repository.export(&root, &first);
+    go_car.succeeds(words!["index", first, second]);
+    assert_eq!(verified(0, &second)["version"], 2);
+    assert_reads(&second, &repository.block_cids(&root), &source, &at("extracted"), Metadata::Ignored);
 }
 
 #[test]
 fn go_car_finds_a_merged_bundle_sound() {
+    let (Some(ipfs), Some(go_car)) = (Peer::ipfs(), Peer::go_car()) else { return };
     let folder = temporary();
-    let source = folder.path().join("source");
+    let at = |name: &str| folder.path().join(name);
+    let source = at("source");
     generated(&source, tree::plain);
-    for (number, ipfs) in Ipfs::all().iter().enumerate() {
-        let at = |name: &str| folder.path().join(format!("{number}-{name}"));
-        let repository = ipfs.repository(at("repository"));
-        let root = repository.add(&source, &["--cid-version=1"]);
-        let (export, merged) = (at("export.car"), at("merged.car"));
-        repository.export(&root, &export);
-        cartool_exits(0, words!["merge", export, export, "-o", merged]);
-        let blocks = repository.block_cids(&root).len();
-        if let Some(found) = ipfs.go_car(words!["inspect", merged]) {
-            assert!(found.contains(&format!("roots present true, {blocks} blocks")), "{blocks} expected: {found}");
-        }
-    }
+    let repository = ipfs.repository(at("repository"));
+    let root = repository.add(&source, &["--cid-version=1"]);
+    let (export, merged) = (at("export.car"), at("merged.car"));
+    repository.export(&root, &export);
+    cartool_exits(0, words!["merge", export, export, "-o", merged]);
+    let blocks = repository.block_cids(&root).len();
+    let found = go_car.succeeds(words!["inspect", merged]);
+    assert!(found.contains(&format!("roots present true, {blocks} blocks")), "{blocks} expected: {found}");
 }
 
 #[test]
 fn an_archive_of_ipfs_car_verifies_and_extracts() {
-    let Some(ipfs_car) = IpfsCar::find() else { return };
+    let Some(ipfs_car) = Peer::ipfs_car() else { return };
     let folder = temporary();
     let (source, archive) = (folder.path().join("source"), folder.path().join("packed.car"));
     generated(&source, tree::plain);
@@ -216,7 +206,7 @@ fn an_archive_of_ipfs_car_verifies_and_extracts() {
 
 #[test]
 fn ipfs_car_reads_a_merged_bundle() {
-    let Some(ipfs_car) = IpfsCar::find() else { return };
+    let Some(ipfs_car) = Peer::ipfs_car() else { return };
     let folder = temporary();
     let at = |name: &str| folder.path().join(name);
     generated(&at("first"), tree::plain);
@@ -246,6 +236,9 @@ fn the_samples_are_what_their_script_makes() {
     let described = fs::read_to_string(samples.join("README.md")).expect("testdata/README.md");
     let mut count = 0;
     for (name, content) in tree::read(made.path(), Metadata::Ignored) {
+        if content == "folder" {
+            continue;
+        }
         let committed = fs::read(samples.join(&name)).expect("a committed sample");
         let digest = tree::sha256(&committed);
         assert!(content.ends_with(&digest), "{}: committed {digest}, made {content}", name.display());

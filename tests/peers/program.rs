@@ -39,12 +39,11 @@ fn installed() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers")
 }
 
-/// The program of that name in PATH, or else at a place under the installed peers.
+/// The program of that name at a place under the installed peers, which are pinned, or else in PATH.
 fn find(name: &str, place: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(name)).collect::<Vec<_>>();
-    candidates.push(installed().join(place).join(name));
-    candidates.into_iter().find(|candidate| candidate.is_file())
+    let pinned = installed().join(place);
+    std::iter::once(pinned).chain(std::env::split_paths(&path)).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// Says once that a peer is absent. The test harness captures `println!` of a test that passes; this is seen.
@@ -55,68 +54,77 @@ fn skipped(name: &'static str) {
     }
 }
 
-fn require(name: &'static str) {
-    let required = std::env::var_os("CARTOOL_REQUIRE_PEERS").is_some_and(|value| value == "1");
-    assert!(!required, "CARTOOL_REQUIRE_PEERS is 1, but there is no {name} in PATH or {}", installed().display());
-    skipped(name);
-}
-
-/// A program that answers to the `ipfs` command line: Kubo, or its libraries behind our own front end.
-pub(crate) struct Ipfs {
+/// A peer: a program that is no part of cartool.
+pub(crate) struct Peer {
+    name: &'static str,
     program: PathBuf,
 }
 
-impl Ipfs {
-    /// Every such program on this machine. Ours must be there when peers are required; Kubo itself is used when found.
-    pub(crate) fn all() -> Vec<Self> {
-        let ours = find("boxo", "bin");
-        if ours.is_none() {
-            require("boxo");
+impl Peer {
+    /// The peer if it is on this machine, where it must be when peers are required.
+    fn find(name: &'static str, place: &str) -> Option<Self> {
+        let program = find(name, place);
+        if program.is_none() {
+            let required = std::env::var_os("CARTOOL_REQUIRE_PEERS").is_some_and(|value| value == "1");
+            assert!(!required, "CARTOOL_REQUIRE_PEERS is 1, but there is no {name} in {} or PATH", installed().display());
+            skipped(name);
         }
-        let kubo = find("ipfs", "bin");
-        if kubo.is_none() {
-            skipped("ipfs");
-        }
-        [ours, kubo].into_iter().flatten().map(|program| Self { program }).collect()
+        program.map(|program| Self { name, program })
     }
 
-    /// A new, empty, offline repository.
+    /// Kubo.
+    pub(crate) fn ipfs() -> Option<Self> {
+        Self::find("ipfs", "bin")
+    }
+
+    /// The go-car library behind a command line of ours, `tests/peers/gocar`.
+    pub(crate) fn go_car() -> Option<Self> {
+        Self::find("gocar", "bin")
+    }
+
+    /// The JavaScript packer and unpacker.
+    pub(crate) fn ipfs_car() -> Option<Self> {
+        Self::find("ipfs-car", "node_modules/.bin")
+    }
+
+    /// Runs the peer, which must succeed, and gives back its output.
+    pub(crate) fn succeeds(&self, words: &[&OsStr]) -> String {
+        line(&self.successful(Command::new(&self.program).args(words)))
+    }
+
+    fn successful(&self, command: &mut Command) -> Vec<u8> {
+        let output = run(command);
+        assert!(output.status.success(), "{} {:?}\n{}", self.name, command.get_args(), talk(&output));
+        output.stdout
+    }
+
+    /// A new, empty repository of Kubo. The profile for tests leaves it without peers, addresses of theirs, and syncs to disk.
     pub(crate) fn repository(&self, folder: PathBuf) -> Repository<'_> {
         let repository = Repository { ipfs: self, folder };
         repository.succeeds(words!["init", "--empty-repo", "--profile=test"]);
         repository
     }
-
-    /// go-car, which stands behind our own front end only.
-    pub(crate) fn go_car(&self, words: &[&OsStr]) -> Option<String> {
-        let ours = self.program.file_stem().is_some_and(|name| name == "boxo");
-        ours.then(|| {
-            let output = run(Command::new(&self.program).arg("car").args(words));
-            assert!(output.status.success(), "boxo car {words:?}\n{}", talk(&output));
-            String::from_utf8_lossy(&output.stdout).into_owned()
-        })
-    }
 }
 
-/// One repository of one peer.
+/// One repository of Kubo, which no network stands behind: a block that is not here is missing.
 pub(crate) struct Repository<'a> {
-    ipfs: &'a Ipfs,
+    ipfs: &'a Peer,
     folder: PathBuf,
 }
 
 impl Repository<'_> {
+    fn command(&self, words: &[&OsStr]) -> Command {
+        let mut command = Command::new(&self.ipfs.program);
+        command.arg("--offline").args(words).env("IPFS_PATH", &self.folder).env("IPFS_TELEMETRY", "off");
+        command
+    }
+
     pub(crate) fn runs(&self, words: &[&OsStr]) -> Output {
-        run(Command::new(&self.ipfs.program).args(words).env("IPFS_PATH", &self.folder).env("IPFS_TELEMETRY", "off"))
+        run(&mut self.command(words))
     }
 
     pub(crate) fn succeeds(&self, words: &[&OsStr]) -> Vec<u8> {
-        let output = self.runs(words);
-        assert!(output.status.success(), "{} {words:?}\n{}", self.ipfs.program.display(), talk(&output));
-        output.stdout
-    }
-
-    pub(crate) fn has_option(&self, command: &str, option: &str) -> bool {
-        talk(&self.runs(words![command, "--help"])).contains(option)
+        self.ipfs.successful(&mut self.command(words))
     }
 
     /// Adds a folder, unpinned, and gives back its CID.
@@ -150,30 +158,10 @@ impl Repository<'_> {
     }
 }
 
-/// The JavaScript packer and unpacker.
-pub(crate) struct IpfsCar {
-    program: PathBuf,
-}
-
-impl IpfsCar {
-    pub(crate) fn find() -> Option<Self> {
-        let program = find("ipfs-car", "node_modules/.bin");
-        if program.is_none() {
-            require("ipfs-car");
-        }
-        program.map(|program| Self { program })
-    }
-
-    pub(crate) fn succeeds(&self, words: &[&OsStr]) -> String {
-        let output = run(Command::new(&self.program).args(words));
-        assert!(output.status.success(), "ipfs-car {words:?}\n{}", talk(&output));
-        line(&output.stdout)
-    }
-}
-
 /// Makes the sample archives anew in a folder, or does nothing where a peer is absent.
 pub(crate) fn make_samples(script: &Path, folder: &Path) -> bool {
-    if Ipfs::all().is_empty() || IpfsCar::find().is_none() || !installed().join("stamp").exists() {
+    let peers = [Peer::ipfs(), Peer::go_car(), Peer::ipfs_car()];
+    if peers.iter().any(Option::is_none) || !installed().join("stamp").exists() {
         return false;
     }
     let output = run(Command::new(script).arg(folder));
