@@ -96,15 +96,13 @@ impl Expect {
     pub fn follow<S: BlockSource + ?Sized>(&self, source: &S, control: &Control) -> Result<Answer> {
         let segments: Vec<&[u8]> = self.path.iter().map(Vec::as_slice).collect();
         let resolved = resolve(source, &self.root, &segments, &control.limits)?;
-        let path: Vec<u8> = segments.iter().flat_map(|segment| [&b"/"[..], segment]).flatten().copied().collect();
         match resolved.found {
             Found::Block(end) | Found::Value { cid: end, .. } => {
-                Ok(Answer { proof: resolved.proof, end, scope: self.scope, path })
+                Ok(Answer { proof: resolved.proof, end, scope: self.scope, path: joined(&segments) })
             }
             Found::Nothing { segment } => {
-                let upto: Vec<u8> =
-                    segments.iter().take(segment.saturating_add(1)).flat_map(|s| [&b"/"[..], s]).flatten().copied().collect();
-                Err(Error::missing(format!("nothing has the path {} below {}", String::from_utf8_lossy(&upto), self.root)))
+                let path = joined(segments.get(..=segment).unwrap_or(&segments));
+                Err(Error::missing(format!("nothing has the path {} below {}", String::from_utf8_lossy(&path), self.root)))
             }
         }
     }
@@ -166,6 +164,11 @@ pub fn blocks<S: BlockSource + ?Sized>(source: &S, expect: &Expect, control: &Co
     Ok(list)
 }
 
+/// A path as text, with a `/` before each segment.
+fn joined(segments: &[&[u8]]) -> Vec<u8> {
+    segments.iter().flat_map(|segment| [&b"/"[..], segment]).flatten().copied().collect()
+}
+
 /// The block without which a path cannot be followed.
 ///
 /// # Errors
@@ -173,8 +176,8 @@ pub fn blocks<S: BlockSource + ?Sized>(source: &S, expect: &Expect, control: &Co
 pub(crate) fn missing_on_the_way(expect: &Expect, error: Error) -> Result<MissingBlock> {
     match (&error.kind, &error.cid) {
         (ErrorKind::Missing, Some(cid)) => {
-            let path = expect.path.iter().flat_map(|segment| [&b"/"[..], segment]).flatten().copied().collect::<Vec<u8>>();
-            let path = if path.is_empty() { b"/".to_vec() } else { path };
+            let segments: Vec<&[u8]> = expect.path.iter().map(Vec::as_slice).collect();
+            let path = if segments.is_empty() { b"/".to_vec() } else { joined(&segments) };
             Ok(MissingBlock { cid: **cid, path, parent: None })
         }
         _ => Err(error),

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 /// Files kept open for reading at random.
 const OPEN_MAX: usize = 16;
-/// Bytes read with the head of a section, so that most blocks take one read.
-const FIRST_READ: usize = 32 << 10;
+/// Bytes read with the head of a section, so that small blocks take one read and large ones waste little.
+const FIRST_READ: usize = 4 << 10;
 /// Most bytes asked for at once, so that memory grows with what a file has and not with what it claims.
 const STEP: usize = 8 << 20;
 

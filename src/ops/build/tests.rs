@@ -190,3 +190,42 @@ fn an_empty_answer() {
     assert_eq!((summary.status, summary.blocks), (Status::Complete, 0));
     assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&probe).unwrap());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 24, ..Default::default() })]
+
+    /// Any DAG, its blocks dealt out to any archives and files in any order: the bytes are those of a canonical merge.
+    #[test]
+    fn no_partition_shows(shape: Vec<Vec<u8>>, deal: Vec<u8>) {
+        let mut blocks = vec![raw(b"first")];
+        for links in &shape {
+            let names: Vec<String> = (0..links.len()).map(|n| n.to_string()).collect();
+            let target = |link: &u8| blocks[usize::from(*link) % blocks.len()].0;
+            let targets: Vec<Cid> = links.iter().map(target).collect();
+            blocks.push(directory(&names.iter().map(String::as_str).zip(&targets).collect::<Vec<_>>()));
+        }
+        let root = blocks.last().unwrap().0;
+        let all = Files::new();
+        let whole = all.path("whole.car");
+        let everything = all.write("in.car", &car(&[root], &blocks.iter().collect::<Vec<_>>()));
+        run(std::slice::from_ref(&everything), &whole, &Options::default()).0.unwrap().error().map_or(Ok(()), Err).unwrap();
+        let merged = all.path("merged.car");
+        let options = crate::ops::merge::Options { blocks: crate::ops::merge::Blocks::Canonical, ..Default::default() };
+        crate::ops::merge::merge(std::slice::from_ref(&whole), &merged, &options, &Control::default(), &mut |_, _| {}).unwrap();
+        proptest::prop_assert_eq!(std::fs::read(&merged).unwrap(), std::fs::read(&whole).unwrap());
+
+        let mut parts: Vec<Vec<&Claimed>> = vec![Vec::new(); 3];
+        let mut inputs = Vec::new();
+        for (n, block) in blocks.iter().enumerate() {
+            match deal.get(n).copied().unwrap_or(0) % 4 {
+                3 => inputs.push(all.write(&format!("parts/block{n}"), &block.1)),
+                part => parts[usize::from(part)].insert(0, block),
+            }
+        }
+        inputs.extend(parts.iter().enumerate().map(|(n, part)| all.write(&format!("parts/{n}.car"), &car(&[], part))));
+        let out = all.path("out.car");
+        let summary = run(&inputs, &out, &expect(root.to_string())).0.unwrap();
+        proptest::prop_assert_eq!(summary.status, Status::Complete);
+        proptest::prop_assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&whole).unwrap());
+    }
+}

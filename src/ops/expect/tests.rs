@@ -103,3 +103,31 @@ fn a_long_chain_takes_no_recursion() {
     expected.reverse();
     assert_eq!(needed(&source, &last.0.to_string()), expected);
 }
+
+#[test]
+fn an_entity_is_all_shards_and_no_entry() {
+    let (a, b) = (raw(b"a"), raw(b"b"));
+    let shard = [8, 5, 0x28, 0x22, 0x30, 0x80, 2];
+    let inner = node(&[("05deep", &b.0)], Some(&shard));
+    let root = node(&[("00", &inner.0), ("01flat", &a.0)], Some(&shard));
+    let source = store(&[&root, &inner]);
+    assert_eq!(needed(&source, &format!("{}?dag-scope=entity", root.0)), [root.0, inner.0]);
+    assert_eq!(needed(&source, &format!("{}?dag-scope=block", root.0)), [root.0]);
+    let list = missing(&source, &Expect::whole(root.0), &Control::default()).unwrap();
+    let list: Vec<_> = list.into_iter().map(|m| (m.cid, m.path)).collect();
+    assert_eq!(list, [(b.0, b"/deep".to_vec()), (a.0, b"/flat".to_vec())]);
+}
+
+#[test]
+fn a_block_that_is_not_what_its_codec_says_is_a_fault() {
+    let garbage = (crate::ops::testing::cid_of(0x70, b"no protobuf"), b"no protobuf".to_vec());
+    let root = directory(&[("g", &garbage.0)]);
+    let source = store(&[&root, &garbage]);
+    let error = blocks(&source, &Expect::whole(root.0), &Control::default()).unwrap_err();
+    assert_eq!((error.code(), error.cid.as_deref()), (Some(crate::error::Code::BadNode), Some(&garbage.0)));
+    // Bytes are wanted of a file whose part is a directory.
+    let odd = file(&[(&root.0, 4), (&raw(b"x").0, 1)]);
+    let source = store(&[&root, &odd]);
+    let expect = format!("{}?entity-bytes=0:1", odd.0).parse().unwrap();
+    assert_eq!(blocks(&source, &expect, &Control::default()).unwrap_err().code(), Some(crate::error::Code::BadNode));
+}
