@@ -264,6 +264,11 @@ impl Error {
         self
     }
 
+    /// The sentence with place and CID, without the name of the file.
+    pub fn detail(&self) -> impl fmt::Display + '_ {
+        Detail(self)
+    }
+
     /// The code a check would report, if this is a fault of the archive.
     pub fn code(&self) -> Option<Code> {
         match self.kind {
@@ -275,24 +280,33 @@ impl Error {
     }
 }
 
+/// An [`Error`] without the name of its file.
+struct Detail<'e>(&'e Error);
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let ErrorKind::Limit(flag) = self.0.kind
+            && !self.0.message.contains(flag)
+        {
+            write!(f, " ({flag} moves this limit)")?;
+        }
+        if let Some(at) = self.0.at {
+            write!(f, " (at byte {at})")?;
+        }
+        if let Some(cid) = &self.0.cid {
+            write!(f, " [{cid}]")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{file}: ")?;
         }
-        f.write_str(&self.message)?;
-        if let ErrorKind::Limit(flag) = self.kind
-            && !self.message.contains(flag)
-        {
-            write!(f, " ({flag} moves this limit)")?;
-        }
-        if let Some(at) = self.at {
-            write!(f, " (at byte {at})")?;
-        }
-        if let Some(cid) = &self.cid {
-            write!(f, " [{cid}]")?;
-        }
-        Ok(())
+        Detail(self).fmt(f)
     }
 }
 

@@ -185,10 +185,14 @@ fn tar(
 fn tell(args: &Args, common: &Common, car: &CarFile, event: &Event<'_>) {
     match event {
         Event::Failed { path, error } => {
-            term::error(&Error::new(ErrorKind::Usage, format!("{}: {error}", escape_bytes(path))).in_file(car.name()));
+            let path = if path.is_empty() { "the root".to_owned() } else { escape_bytes(path) };
+            term::error(&Error::usage(format!("{path}: {}", error.detail())).in_file(car.name()));
         }
         Event::Missing { path, cid } => {
-            term::talk(common, &format!("cartool: {}: {} is missing [{cid}]", car.name(), escape_bytes(path)));
+            term::talk(
+                common,
+                &format!("cartool: {}: {} is not whole, a block is missing [{cid}]", car.name(), escape_bytes(path)),
+            );
         }
         Event::Warning { path, message } => term::warn(common, &format!("{}: {message}", escape_bytes(path))),
         Event::File { path, .. } | Event::Directory { path } | Event::Symlink { path, .. } if args.verbose => {

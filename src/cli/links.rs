@@ -103,38 +103,15 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
         address: address::Options { token_id: args.token_id, ..address::Options::default() },
         ..ScanOptions::default()
     };
-    let (mut looked, mut lacking) = (0u64, 0u64);
     for document in &documents {
-        let scanned = match links::scan(&document.bytes, &options) {
-            Ok(scanned) => scanned,
-            Err(error) => {
-                term::error(&Error::new(ErrorKind::Format(Code::BadNode), error.to_string()).in_file(&*document.name));
-                code = worse(code, FAULT);
-                continue;
-            }
-        };
-        if scanned.truncated {
-            let message = format!("more than {} links, the rest was not looked at (--max-links)", scanned.links.len());
-            term::error(&Error::new(ErrorKind::Limit("--max-links"), message).in_file(&*document.name));
-            code = worse(code, FAULT);
-        }
-        for note in &scanned.notes {
-            term::warn(common, &format!("{}: {} {}", document.name, note.kind.as_str(), note.pointer));
-        }
-        for link in &scanned.links {
-            control.check()?;
-            let held = match (&link.result, has_archives) {
-                (Ok(address), true) => holdings.look(address)?,
-                _ => None,
-            };
-            if let Some(held) = &held {
-                looked += 1;
-                lacking += u64::from(held.status != Status::Here);
-            }
-            printer.link(document, link, held.as_ref())?;
-        }
+        let mut look = |address: &address::Address| if has_archives { holdings.look(address) } else { Ok(None) };
+        code = worse(code, search(document, &options, &mut printer, &mut look, common, control)?);
     }
-    printer.out.finish()?;
+    let Printer { out, looked, lacking, hidden, .. } = printer;
+    out.finish()?;
+    if hidden > 0 {
+        term::talk(common, &format!("{} of other kinds (--all lists them)", super::report::count(hidden, "link")));
+    }
     if args.check {
         if !has_archives {
             return Err(Error::usage("--check needs an archive to look into: name a CAR file, or one with --from"));
@@ -143,6 +120,39 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
         if lacking > 0 {
             code = worse(code, INCOMPLETE);
         }
+    }
+    Ok(code)
+}
+
+/// Prints the links of one document; gives the exit code it deserves.
+fn search(
+    document: &Document,
+    options: &ScanOptions,
+    printer: &mut Printer<'_>,
+    look: &mut dyn FnMut(&address::Address) -> Result<Option<Availability>>,
+    common: &Common,
+    control: &Control,
+) -> Result<u8> {
+    let mut code = OK;
+    let scanned = match links::scan(&document.bytes, options) {
+        Ok(scanned) => scanned,
+        Err(error) => {
+            term::error(&Error::new(ErrorKind::Format(Code::BadNode), error.to_string()).in_file(&*document.name));
+            return Ok(FAULT);
+        }
+    };
+    if scanned.truncated {
+        let message = format!("more than {} links, the rest was not looked at", scanned.links.len());
+        term::error(&Error::new(ErrorKind::Format(Code::LimitReached), message).in_file(&*document.name));
+        code = FAULT;
+    }
+    for note in &scanned.notes {
+        term::warn(common, &format!("{}: {} {}", document.name, note.kind.as_str(), note.pointer));
+    }
+    for link in &scanned.links {
+        control.check()?;
+        let held = link.result.as_ref().ok().map(&mut *look).transpose()?.flatten();
+        printer.link(document, link, held.as_ref())?;
     }
     Ok(code)
 }
@@ -229,9 +239,18 @@ struct Printer<'a> {
     out: Out,
     several: bool,
     seen: std::collections::HashSet<String>,
+    /// Addresses that were looked for in the archives, and those not wholly there.
+    looked: u64,
+    lacking: u64,
+    /// Links of kinds that were not asked for.
+    hidden: u64,
 }
 
-impl Printer<'_> {
+impl<'a> Printer<'a> {
+    fn new(args: &'a Args, out: Out, several: bool) -> Printer<'a> {
+        Printer { args, out, several, seen: std::collections::HashSet::new(), looked: 0, lacking: 0, hidden: 0 }
+    }
+
     fn link(&mut self, document: &Document, link: &FoundLink, held: Option<&Availability>) -> Result<()> {
         let (kind, text) = match &link.result {
             Ok(address) => (address.kind.as_str(), address.canonical()),
@@ -241,7 +260,15 @@ impl Printer<'_> {
             Ok(address) => matches!(address.kind, address::Kind::Ipfs | address::Kind::Ipns),
             Err(error) => error.is_broken_address(),
         };
-        if !(is_ipfs || self.args.all) || self.args.unique && !self.seen.insert(text.clone()) {
+        if let Some(held) = held {
+            self.looked += 1;
+            self.lacking += u64::from(held.status != Status::Here);
+        }
+        if !(is_ipfs || self.args.all) {
+            self.hidden += 1;
+            return Ok(());
+        }
+        if self.args.unique && !self.seen.insert(text.clone()) {
             return Ok(());
         }
         if self.args.json {

@@ -146,7 +146,7 @@ impl Listing<'_> {
                 text.push_str(&format!(" -> {}", escape_bytes(target)));
             }
             EntryKind::Missing => text.push_str(" (missing)"),
-            EntryKind::Broken(error) => text.push_str(&format!(" (broken: {error})")),
+            EntryKind::Broken(error) => text.push_str(&format!(" (broken: {})", error.detail())),
             _ => {}
         }
         if let Some(why) = entry.bad_name {

@@ -122,8 +122,17 @@ fn no_metadata(car: &CarFile, candidates: &[Candidate], common: &Common) -> Resu
     })
 }
 
+/// Keys that hold text in every metadata standard.
+const TEXT_KEYS: [&str; 5] = ["name", "description", "image", "animation_url", "external_url"];
+
 /// What a reader of the JSON should know.
 fn remarks(metadata: &Metadata, common: &Common) {
+    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&metadata.bytes) {
+        let is_wrong = |key: &&str| value.get(key).is_some_and(|value| !value.is_string() && !value.is_null());
+        for key in TEXT_KEYS.iter().filter(|key| is_wrong(key)) {
+            term::warn(common, &format!("the metadata's {key:?} is no text"));
+        }
+    }
     match links::scan(&metadata.bytes, &ScanOptions::default()) {
         Ok(document) => {
             for note in document.notes {

@@ -9,7 +9,7 @@ use super::header::Header;
 use super::opener::{Opened, Opener};
 use super::section::{self, HeadError};
 use super::sniff;
-use crate::cid::RawCid;
+use crate::cid::{CidError, RawCid};
 use crate::error::{Code, Error, Finding, Result};
 use crate::limits::Limits;
 use crate::offset::{FileOffset, PayloadOffset};
@@ -357,13 +357,7 @@ impl<R: Read> Framer<R> {
                     return Some(start.saturating_add(sniff_len()));
                 }
                 Err(HeadError::Cid { section_len, error }) if !is_error_text(held) => {
-                    let concatenated = concatenated_header(held, at);
-                    let message = if concatenated {
-                        "the header of another CAR file where a section should start: archives were joined byte by byte (use merge)".to_owned()
-                    } else {
-                        format!("a section of {section_len} bytes does not start with a CID: {error}")
-                    };
-                    batch.findings.push(Finding::new(Code::BadCid, message).at(at));
+                    batch.findings.push(bad_cid(section_len, &error, held, at));
                     self.skip = section_len;
                     return None;
                 }
@@ -475,6 +469,16 @@ impl<R: Read + Seek> Framer<R> {
 /// Enough bytes to recognise a gateway's error text.
 const fn sniff_len() -> usize {
     64
+}
+
+/// The finding for a section whose length is known and whose CID is none.
+fn bad_cid(section_len: u64, error: &CidError, held: &[u8], at: FileOffset) -> Finding {
+    let message = if concatenated_header(held, at) {
+        "the header of another CAR file where a section should start: archives were joined byte by byte (use merge)".to_owned()
+    } else {
+        format!("a section of {section_len} bytes does not start with a CID: {error}")
+    };
+    Finding::new(Code::BadCid, message).at(at)
 }
 
 /// Whether a server wrote a message where the next section should be: its own words, or any plain text.

@@ -71,7 +71,15 @@ impl<'g> Completeness<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Completeness<'g> {
         let states = vec![State::New; graph.node_count()];
         // Enough for every root of an honest archive; a hostile one has many roots above one large hole.
-        Completeness { graph, states, unread_links: 0, reached: 0, budget: 20_000_000, wrong_parts: Vec::new(), absent_roots: HashSet::new() }
+        Completeness {
+            graph,
+            states,
+            unread_links: 0,
+            reached: 0,
+            budget: 20_000_000,
+            wrong_parts: Vec::new(),
+            absent_roots: HashSet::new(),
+        }
     }
 
     /// Distinct blocks that the walks so far came to and that are not there.

@@ -164,16 +164,12 @@ impl CarFile {
         self.find(self.keyer.key(code, digest).tag(), code, digest)
     }
 
-    /// The block of a section, and where that stands. CIDs that carry their data are looked up like others.
+    /// The block whose section stands at `at`, as [`CarFile::place`] says.
     ///
     /// # Errors
     /// As [`BlockSource::get`].
-    pub fn get_placed(&self, cid: &Cid) -> Result<Option<(Block, FileOffset)>> {
-        let Some(at) = CarFile::place(self, cid)? else { return Ok(None) };
-        match self.read_block(at, *cid)? {
-            Ok(block) => Ok(Some((block, at))),
-            Err(fault) => Err(Error::from(fault).in_file(&*self.name)),
-        }
+    pub fn get_at(&self, cid: &Cid, at: FileOffset) -> Result<Block> {
+        self.read_block(at, *cid)?.map_err(|fault| Error::from(fault).in_file(&*self.name))
     }
 
     fn find(&self, tag: u64, code: u64, digest: &[u8]) -> Result<Option<FileOffset>> {
@@ -266,7 +262,8 @@ impl BlockSource for CarFile {
         if let Some(block) = Block::from_identity(cid) {
             return Ok(Some(block));
         }
-        Ok(self.get_placed(cid)?.map(|(block, _)| block))
+        let Some(at) = CarFile::place(self, cid)? else { return Ok(None) };
+        self.get_at(cid, at).map(Some)
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {

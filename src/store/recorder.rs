@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::offset::FileOffset;
 use std::cell::RefCell;
 
-/// A [`CarFile`] that remembers which of its sections were read and proven, in 8 to 16 bytes each.
+/// A [`CarFile`] that remembers which of its sections were read, in 8 to 16 bytes each.
 #[derive(Debug)]
 pub struct Recorder<'c> {
     car: &'c CarFile,
@@ -64,9 +64,10 @@ impl BlockSource for Recorder<'_> {
         if let Some(block) = Block::from_identity(cid) {
             return Ok(Some(block));
         }
-        let Some((block, at)) = self.car.get_placed(cid)? else { return Ok(None) };
+        let Some(at) = CarFile::place(self.car, cid)? else { return Ok(None) };
+        // Also when it does not match: then that has been said.
         self.places.borrow_mut().add(at);
-        Ok(Some(block))
+        self.car.get_at(cid, at).map(Some)
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {
