@@ -97,8 +97,7 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     }
     let source = Union::new(cars);
     let mut holdings = Holdings::new(&source, control);
-    let mut printer =
-        Printer { args, out: Out::new(common), several: documents.len() > 1, seen: std::collections::HashSet::new() };
+    let mut printer = Printer::new(args, Out::new(common), documents.len() > 1);
     let options = ScanOptions {
         address: address::Options { token_id: args.token_id, ..address::Options::default() },
         ..ScanOptions::default()
