@@ -92,7 +92,7 @@ enum NamesArg {
 }
 
 impl Args {
-    fn options(&self, paths: Vec<Vec<Vec<u8>>>) -> Options {
+    fn options(&self, paths: Paths) -> Options {
         Options {
             paths,
             symlinks: if self.symlinks == SymlinksArg::Skip { Symlinks::Skip } else { Symlinks::Keep },
@@ -153,8 +153,11 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     conclude(args, common, &car, &summary, rest)
 }
 
+/// Paths as their segments.
+type Paths = Vec<Vec<Vec<u8>>>;
+
 /// The roots and paths to extract.
-fn what(args: &Args, car: &CarFile) -> Result<(Vec<Cid>, Vec<Vec<Vec<u8>>>)> {
+fn what(args: &Args, car: &CarFile) -> Result<(Vec<Cid>, Paths)> {
     let targets: Vec<PathTarget> = args.paths.iter().map(|path| PathTarget::parse(path)).collect();
     let Some(first) = targets.first() else { return Ok((roots_of(car)?, Vec::new())) };
     if targets.iter().any(|target| target.root != first.root) {
