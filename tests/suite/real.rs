@@ -336,7 +336,9 @@ fn extraction_agrees() {
         };
         let (root, expected) = entries(f).expect("filtered");
         let gap = |e: &Value| e["type"] == "missing" || e["missing"].is_string();
-        let other = expected.iter().any(|e| e["type"] == "other");
+        // A block that is no file stands among the entries; a long listing does not show all of them.
+        let is_elided = expected.iter().any(|e| e["elided"].is_u64());
+        let other = expected.iter().any(|e| e["type"] == "other") || is_elided && f.facts["codecs"]["dag-cbor"].is_u64();
         let incomplete = expected.iter().any(gap);
         let done = run(&[]);
         done.sane()?;
