@@ -21,6 +21,9 @@ const BATCH_LEN: usize = 2 << 20;
 /// Sections longer than this are never held whole: see [`Batch::huge`].
 pub const IN_MEMORY_MAX: u64 = 16 << 20;
 
+/// Findings after which a batch ends: two bytes of archive can make one of a hundred bytes and more.
+const FINDINGS_MAX: usize = 10_000;
+
 /// What zeros behind the last section mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TrailingZeros {
@@ -247,7 +250,7 @@ impl<R: Read> Framer<R> {
         loop {
             self.fill(batch, wanted)?;
             let need = self.parse(batch, &mut cursor);
-            if self.done || self.skip > 0 || !batch.spans.is_empty() || batch.huge.is_some() {
+            if self.done || cursor > 0 || self.skip > 0 || !batch.spans.is_empty() || batch.huge.is_some() {
                 break;
             }
             match need {
@@ -358,15 +361,17 @@ impl<R: Read> Framer<R> {
                 }
                 Err(HeadError::Cid { section_len, error }) if !is_error_text(held) => {
                     batch.findings.push(bad_cid(section_len, &error, held, at));
-                    self.skip = section_len;
-                    return None;
+                    if !self.skipped(section_len, batch, cursor) {
+                        return None;
+                    }
                 }
                 Err(HeadError::TooLarge { declared, section_len }) => {
                     let max = self.limits.section_len_max;
                     let message = format!("a section of {declared} bytes, the limit is {max} (--max-section)");
                     batch.findings.push(Finding::new(Code::SectionTooLarge, message).at(at));
-                    self.skip = section_len;
-                    return None;
+                    if !self.skipped(section_len, batch, cursor) {
+                        return None;
+                    }
                 }
                 result => {
                     let finding = lost(result, held);
@@ -377,6 +382,16 @@ impl<R: Read> Framer<R> {
             }
         }
         None
+    }
+
+    /// Passes over a section that cannot be read; whether to go on in this batch.
+    fn skipped(&mut self, section_len: u64, batch: &Batch, cursor: &mut usize) -> bool {
+        if section_len > batch.filled.saturating_sub(*cursor) as u64 {
+            self.skip = section_len;
+            return false;
+        }
+        *cursor = cursor.saturating_add(section_len as usize);
+        batch.findings.len() < FINDINGS_MAX
     }
 
     fn end_of_payload(&mut self, batch: &mut Batch) {
@@ -529,5 +544,38 @@ pub(super) fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> Result<usiz
             Err(e) => return Err(Error::io(e, "cannot read")),
             Ok(n) => return Ok(n),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Batches until the end, and findings in all of them.
+    fn batches(car: &[u8]) -> (usize, Vec<Finding>) {
+        let mut framer = Framer::open(car, None, Limits::default(), TrailingZeros::Reject).unwrap();
+        let (mut batch, mut count, mut findings) = (Batch::default(), 0, Vec::new());
+        loop {
+            count += 1;
+            let more = framer.next_batch(&mut batch).unwrap();
+            assert!(batch.findings.len() <= FINDINGS_MAX + 1);
+            findings.append(&mut batch.findings);
+            if !more {
+                return (count, findings);
+            }
+        }
+    }
+
+    #[test]
+    fn many_broken_sections_take_few_batches_and_little_memory() {
+        let mut car = Header::new(std::iter::empty()).encode();
+        for n in 0..50_000u64 {
+            car.extend([1, 0xff].iter().chain(if n.is_multiple_of(1000) { &[0, 2, 0xfe, 0xff][..] } else { &[] }));
+        }
+        let (count, findings) = batches(&car);
+        assert_eq!(findings.len(), 50_100);
+        assert!(count < 10, "{count}");
+        let mut wrong = findings.iter().filter(|finding| finding.code == Code::BadCid);
+        assert!(wrong.all(|finding| car.get(finding.at.unwrap().0 as usize).is_some_and(|len| (1..=2).contains(len))));
     }
 }
