@@ -5,7 +5,7 @@ use super::term::{self, Out, Progress};
 use super::{FAULT, OK};
 use cartool::cid::{codec_name, hash_name};
 use cartool::control::Control;
-use cartool::error::{Error, Result, Severity};
+use cartool::error::{Error, Finding, Result, Severity};
 use cartool::ops::Hashing;
 use cartool::ops::blocks::{self, BlockInfo};
 use cartool::store::Input;
@@ -38,20 +38,28 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Faults that are printed one by one.
+const FAULTS_MAX: usize = 1000;
+
 pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8> {
     let name = args.file.display().to_string();
     let input = Input::open(&args.file, control).map_err(|e| e.in_file(&*name))?;
     let progress = Progress::start(common, control, input.file_len());
     let hashing = if args.no_verify { Hashing::Skip } else { Hashing::Check };
     let (lines, received) = std::sync::mpsc::sync_channel::<String>(4096);
-    let mut findings = Vec::new();
+    let (mut findings, mut more) = (Vec::new(), 0u64);
     // The library calls back from its workers; the terminal is written from this thread alone.
     let (listed, printed) = std::thread::scope(|scope| {
-        let findings = &mut findings;
+        let (findings, more) = (&mut findings, &mut more);
         let list = scope.spawn(move || {
             let closed = || Error::io(std::io::ErrorKind::BrokenPipe.into(), "cannot write to standard output");
             let on_block = |block: &BlockInfo| lines.send(line(args, block)).map_err(|_| closed());
-            blocks::list(input, hashing, control, on_block, |finding| findings.push(finding))
+            let on_finding = |finding: Finding| match finding.severity >= Severity::Unverified {
+                true if findings.len() < FAULTS_MAX => findings.push(finding),
+                true => *more += 1,
+                false => {}
+            };
+            blocks::list(input, hashing, control, on_block, on_finding)
         });
         let mut out = Out::new(common);
         let printed = received.into_iter().try_for_each(|line| out.line(&line)).and_then(|()| out.finish());
@@ -67,9 +75,12 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
         term::warn(common, "hashes were not checked (--no-verify)");
     }
     let mut code = OK;
-    for finding in findings.into_iter().filter(|finding| finding.severity >= Severity::Unverified) {
+    for finding in findings {
         code = FAULT;
         term::error(&Error::from(finding).in_file(&*name));
+    }
+    if more > 0 {
+        term::talk(common, &format!("  … and {more} more faults (verify counts them)"));
     }
     Ok(code)
 }

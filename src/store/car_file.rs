@@ -17,6 +17,9 @@ use std::path::Path;
 /// Bytes read with the head of a section, so that most blocks take one read.
 const FIRST_READ: usize = 64 << 10;
 
+/// Findings that are kept: an archive may have one every two bytes.
+const FINDINGS_MAX: usize = 10_000;
+
 /// An archive whose blocks can be had by CID.
 ///
 /// Opening walks over the section heads once and remembers where each multihash stands (about 20 bytes a block). A
@@ -77,7 +80,7 @@ impl CarFile {
                 car.payload_len = car.payload_len.saturating_add(head.data_len);
                 car.remember(head.cid, head.at)?;
             }
-            car.findings.append(&mut batch.findings);
+            batch.findings.drain(..).for_each(|finding| car.note(finding));
             control.check()?;
             if !more {
                 break;
@@ -86,12 +89,20 @@ impl CarFile {
         Ok(car)
     }
 
+    /// Keeps a finding: the first of very many, and any that is worse than those.
+    fn note(&mut self, finding: Finding) {
+        let is_worse = || self.findings.iter().rev().all(|kept| kept.severity < finding.severity);
+        if self.findings.len() < FINDINGS_MAX || is_worse() {
+            self.findings.push(finding);
+        }
+    }
+
     fn remember(&mut self, cid: RawCid<'_>, at: FileOffset) -> Result<()> {
         let tag = self.keyer.key(cid.hash_code(), cid.digest()).tag();
         if self.find(tag, cid.hash_code(), cid.digest())?.is_some() {
             // A second copy is never read, but a forged one must not go unnoticed.
             if let Some(fault) = self.read_block(at, cid.to_cid())?.err() {
-                self.findings.push(fault);
+                self.note(fault);
             }
             return Ok(());
         }
@@ -134,7 +145,7 @@ impl CarFile {
         &self.name
     }
 
-    /// What was wrong or remarkable about headers, framing and repeated sections.
+    /// What was wrong or remarkable about headers, framing and repeated sections: the first ten thousand, and always the worst.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
