@@ -41,10 +41,12 @@ struct Section {
 pub(crate) struct IndexCheck {
     keyer: Keyer,
     sections: Vec<Section>,
-    /// Hash functions met, by the number that sections hold. More than 255 are not told apart.
+    /// Hash functions met, by the number that sections hold; those that came after [`FUNCTIONS_MAX`] others are not told apart.
     functions: Vec<u64>,
 }
 
+/// As many as a section has bits to name, less one for all others.
+const FUNCTIONS_MAX: usize = 255;
 const OFFSET_BITS: u32 = 56;
 const OFFSET_MASK: u64 = (1 << OFFSET_BITS) - 1;
 
@@ -60,13 +62,15 @@ impl IndexCheck {
     }
 
     fn function(&mut self, code: u64) -> u64 {
-        let known = self.functions.iter().position(|known| *known == code).unwrap_or_else(|| {
+        let known = self.functions.iter().position(|known| *known == code);
+        let number = known.unwrap_or(self.functions.len());
+        if known.is_none() && number < FUNCTIONS_MAX {
             self.functions.push(code);
-            self.functions.len() - 1
-        });
-        known.min(255) as u64
+        }
+        number as u64
     }
 
+    /// `None` when it is one of too many.
     fn hash_code(&self, section: &Section) -> Option<u64> {
         self.functions.get((section.place >> OFFSET_BITS) as usize).copied()
     }
@@ -82,7 +86,7 @@ impl IndexCheck {
             return Some(format!("an index entry leads to payload byte {}, where no section starts", entry.offset.0));
         };
         let section = self.sections.get(number)?;
-        let same_hash = entry.hash_code.is_none_or(|code| self.hash_code(section) == Some(code));
+        let same_hash = entry.hash_code.is_none_or(|code| self.hash_code(section).is_none_or(|known| known == code));
         if section.digest != self.keyer.bytes(entry.digest).tag() || !same_hash {
             return Some(format!(
                 "an index entry leads to the section at payload byte {}, which has another CID",
@@ -211,5 +215,41 @@ impl<R: Read> Read for Counting<R> {
         let got = self.inner.read(buffer)?;
         self.read = self.read.saturating_add(got as u64);
         Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::RawCid;
+    use crate::ops::check::{self, Checks, Hashing};
+    use crate::unixfs::Strictness;
+
+    #[test]
+    fn more_hash_functions_than_are_told_apart_are_no_mismatch() {
+        let keyer = Keyer::new();
+        let hashing = Hashing::Skip;
+        let checks = Checks { hashing, keyer, links: false, unixfs: Strictness::Strict, depth_max: 1, has_index: true };
+        let mut index = IndexCheck::new(keyer);
+        let digest = [3; 20];
+        for n in 0..1000 {
+            let mut cid = vec![1, 0x55];
+            crate::varint::write(0x10_0000 + n, &mut cid);
+            cid.push(20);
+            cid.extend(digest);
+            let cid = RawCid::parse(&cid).unwrap();
+            let record = check::record(cid, FileOffset(n), 0, crate::hash::Outcome::Verified, &checks);
+            index.section(PayloadOffset(n), &record);
+        }
+        assert_eq!(index.functions.len(), FUNCTIONS_MAX);
+        let mut found = vec![false; 1000];
+        let mut entry = |n: u64, code| {
+            let entry = Entry { hash_code: Some(code), digest: &digest, offset: PayloadOffset(n), at: FileOffset(0) };
+            index.entry(&entry, &mut found)
+        };
+        for n in 0..1000 {
+            assert_eq!(entry(n, 0x10_0000 + n), None, "{n}");
+        }
+        assert!(entry(7, 0x10_0000 + 8).is_some());
     }
 }
