@@ -5,7 +5,7 @@ use crate::cid::{Cid, Multihash, RawCid};
 use crate::control::Control;
 use crate::error::{Code, Finding, Result};
 use crate::offset::FileOffset;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A block that is linked and not there.
 #[derive(Debug, Clone)]
@@ -13,6 +13,7 @@ pub struct MissingBlock {
     /// Its CID, as the link names it.
     pub cid: Cid,
     /// The UnixFS path that needs it (raw bytes, `/` first), or the path of keys in dag-cbor and dag-json.
+    /// A long one ends in `/…`: what is kept of all paths is bounded.
     pub path: Vec<u8>,
     /// The block that links to it; `None` for a root.
     pub parent: Option<Cid>,
@@ -41,21 +42,34 @@ enum State {
     Incomplete,
 }
 
-/// Walks a [`Graph`] from its roots, each node once.
+/// Walks a [`Graph`] from its roots, each node once under each class that leads to it.
 #[derive(Debug)]
 pub(crate) struct Completeness<'g> {
     graph: &'g Graph,
+    /// Per node, under the class its links were read as first, or when it is not there.
     states: Vec<State>,
+    /// Nodes that are linked under another class than that: other links, another answer.
+    other_states: HashMap<(NodeId, Class), State>,
     /// Links to blocks that are there, but under a codec whose links were not read.
     pub(crate) unread_links: u64,
-    pub(crate) reached: u64,
-    /// How many more nodes may be visited to list what is missing.
+    /// Nodes that some root's list of missing blocks was made from.
+    listed: HashSet<(NodeId, Class)>,
+    /// How many more links may be followed again to list what is missing below a further root.
     budget: u64,
+    /// How many more bytes of paths may be kept.
+    path_budget: usize,
     /// Parts of files that are no files or have another size than the file says: the file, its class, both sizes.
     wrong_parts: Vec<(NodeId, Class, u64, Option<u64>)>,
     /// Roots that nothing in the archive is or links to.
     absent_roots: HashSet<Multihash>,
 }
+
+/// Links followed again to list what is missing below further roots: many roots may stand above one large hole.
+const REPEATED_MAX: u64 = 1_000_000;
+/// Bytes of one path that are kept. A name may be as long as a block, and stand above many holes.
+const PATH_MAX: usize = 4096;
+/// Bytes of all paths that are kept.
+const PATHS_MAX: usize = 256 << 20;
 
 /// Wrong parts of files that are reported.
 const WRONG_PARTS_MAX: usize = 1000;
@@ -67,16 +81,27 @@ struct Frame {
     incomplete: bool,
 }
 
+/// A node on the way while missing blocks are listed.
+struct Listing {
+    node: NodeId,
+    class: Class,
+    cursor: LinkCursor,
+    path_len: usize,
+    /// Its missing blocks are in some list already.
+    again: bool,
+}
+
 impl<'g> Completeness<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Completeness<'g> {
         let states = vec![State::New; graph.node_count()];
-        // Enough for every root of an honest archive; a hostile one has many roots above one large hole.
         Completeness {
             graph,
             states,
+            other_states: HashMap::new(),
             unread_links: 0,
-            reached: 0,
-            budget: 20_000_000,
+            listed: HashSet::new(),
+            budget: REPEATED_MAX,
+            path_budget: PATHS_MAX,
             wrong_parts: Vec::new(),
             absent_roots: HashSet::new(),
         }
@@ -106,8 +131,10 @@ impl<'g> Completeness<'g> {
     pub(crate) fn unreachable(&self) -> (u64, Option<u64>) {
         let mut count = 0;
         let mut first: Option<u64> = None;
-        for (_, id) in self.states.iter().zip(0..).filter(|(state, _)| **state == State::New) {
-            if let Some(place) = self.graph.place(NodeId(id)).filter(|_| self.graph.is_section(NodeId(id))) {
+        let reached: HashSet<NodeId> = self.other_states.keys().map(|(node, _)| *node).collect();
+        let new = self.states.iter().zip(0..).filter(|(state, _)| **state == State::New).map(|(_, id)| NodeId(id));
+        for id in new.filter(|id| !reached.contains(id)) {
+            if let Some(place) = self.graph.place(id).filter(|_| self.graph.is_section(id)) {
                 count += 1;
                 first = Some(first.map_or(place, |first| first.min(place)));
             }
@@ -128,7 +155,7 @@ impl<'g> Completeness<'g> {
                 return Ok(report);
             }
             match found {
-                Some(node) => self.set(node, State::Incomplete),
+                Some(node) => self.set(node, Class::of(cid.codec()), State::Incomplete),
                 None => drop(self.absent_roots.insert(*cid.hash())),
             }
             report.missing.push(MissingBlock { cid, path: b"/".to_vec(), parent: None });
@@ -144,12 +171,22 @@ impl<'g> Completeness<'g> {
         Ok(report)
     }
 
-    fn state(&self, node: NodeId) -> State {
-        self.states.get(node.0 as usize).copied().unwrap_or(State::Complete)
+    /// Whether `states` is where the state of this node under this class is kept.
+    fn is_first_class(&self, node: NodeId, class: Class) -> bool {
+        self.graph.first_class(node) == class || !self.graph.is_present(node)
     }
 
-    fn set(&mut self, node: NodeId, state: State) {
-        if let Some(entry) = self.states.get_mut(node.0 as usize) {
+    fn state(&self, node: NodeId, class: Class) -> State {
+        if self.is_first_class(node, class) {
+            return self.states.get(node.0 as usize).copied().unwrap_or(State::Complete);
+        }
+        self.other_states.get(&(node, class)).copied().unwrap_or(State::New)
+    }
+
+    fn set(&mut self, node: NodeId, class: Class, state: State) {
+        if !self.is_first_class(node, class) {
+            self.other_states.insert((node, class), state);
+        } else if let Some(entry) = self.states.get_mut(node.0 as usize) {
             *entry = state;
         }
     }
@@ -172,78 +209,217 @@ impl<'g> Completeness<'g> {
                     {
                         self.wrong_parts.push((frame.node, frame.class, expected, actual));
                     }
-                    match self.states.get(link.target.0 as usize) {
-                        Some(State::New) => self.enter(link.target, link.class, &mut stack),
-                        Some(State::Incomplete) => frame.incomplete = true,
+                    match self.state(link.target, link.class) {
+                        State::New => self.enter(link.target, link.class, &mut stack),
+                        State::Incomplete => frame.incomplete = true,
                         // Open would be a cycle, which no sound hash allows.
                         _ => {}
                     }
                 }
                 None => {
                     let Some(done) = stack.pop() else { break };
-                    self.set(done.node, if done.incomplete { State::Incomplete } else { State::Complete });
+                    self.set(done.node, done.class, if done.incomplete { State::Incomplete } else { State::Complete });
                     if let Some(parent) = stack.last_mut() {
                         parent.incomplete |= done.incomplete;
                     }
                 }
             }
         }
-        Ok(self.state(root))
+        Ok(self.state(root, class))
     }
 
     fn enter(&mut self, node: NodeId, class: Class, stack: &mut Vec<Frame>) {
-        if self.state(node) != State::New {
+        if self.state(node, class) != State::New {
             return;
         }
         if !self.graph.is_present(node) {
-            self.set(node, State::Incomplete);
+            self.set(node, class, State::Incomplete);
             if let Some(parent) = stack.last_mut() {
                 parent.incomplete = true;
             }
             return;
         }
-        self.reached += 1;
         if !self.graph.is_read(node, class) {
             self.unread_links += 1;
         }
-        self.set(node, State::Open);
+        self.set(node, class, State::Open);
         stack.push(Frame { node, class, cursor: self.graph.links(node, class), incomplete: false });
+    }
+
+    /// Where a node's state under this class is kept: classes of a block that is not there are all one.
+    fn slot(&self, node: NodeId, class: Class) -> (NodeId, Class) {
+        (node, if self.is_first_class(node, class) { self.graph.first_class(node) } else { class })
     }
 
     /// Lists each block that is missing below an incomplete root, once, with the first path that needs it.
     fn list_missing(&mut self, root: NodeId, class: Class, report: &mut RootReport, control: &Control) -> Result<()> {
         let mut seen = HashSet::new();
         let mut path = Vec::new();
-        let mut stack = vec![(root, class, self.graph.links(root, class), 0usize)];
-        while let Some((node, class, cursor, path_len)) = stack.last_mut() {
-            path.truncate(*path_len);
-            let Some(link) = self.graph.next_link(cursor) else {
+        let again = !self.listed.insert(self.slot(root, class));
+        let mut stack = vec![Listing { node: root, class, cursor: self.graph.links(root, class), path_len: 0, again }];
+        while let Some(frame) = stack.last_mut() {
+            path.truncate(frame.path_len);
+            let Some(link) = self.graph.next_link(&mut frame.cursor) else {
                 stack.pop();
                 continue;
             };
-            if self.state(link.target) != State::Incomplete || !seen.insert(link.target.0) {
+            if frame.again {
+                // What is below was listed for an earlier root, so that all roots together still name every hole.
+                let Some(left) = self.budget.checked_sub(1) else {
+                    report.missing_cut = true;
+                    stack.pop();
+                    continue;
+                };
+                self.budget = left;
+            }
+            let slot = self.slot(link.target, link.class);
+            if self.state(link.target, link.class) != State::Incomplete || !seen.insert(slot) {
                 continue;
             }
-            if self.budget == 0 {
-                report.missing_cut = true;
-                break;
-            }
-            self.budget -= 1;
-            if self.budget.is_multiple_of(65_536) {
+            if seen.len().is_multiple_of(65_536) {
                 control.check()?;
             }
             if !link.segment.is_empty() {
                 path.push(b'/');
                 path.extend_from_slice(link.segment);
             }
+            let again = !self.listed.insert(slot);
             if self.graph.is_present(link.target) {
-                stack.push((link.target, link.class, self.graph.links(link.target, link.class), path.len()));
+                let cursor = self.graph.links(link.target, link.class);
+                stack.push(Listing { node: link.target, class: link.class, cursor, path_len: path.len(), again });
             } else if let Ok(cid) = RawCid::parse(self.graph.wanted_cid(link.target)) {
-                let parent = RawCid::parse(self.graph.owner_cid(*node, *class)).ok().map(|cid| cid.to_cid());
-                let path = if path.is_empty() { b"/".to_vec() } else { path.clone() };
+                let parent = RawCid::parse(self.graph.owner_cid(frame.node, frame.class)).ok().map(|cid| cid.to_cid());
+                let path = kept_path(&path, &mut self.path_budget);
                 report.missing.push(MissingBlock { cid: cid.to_cid(), path, parent });
             }
         }
         Ok(())
+    }
+}
+
+/// As much of a path as the budget has room for.
+fn kept_path(path: &[u8], budget: &mut usize) -> Vec<u8> {
+    let room = PATH_MAX.min(*budget);
+    let mut kept = match path.get(..room) {
+        _ if path.is_empty() => b"/".to_vec(),
+        // Whole characters, so that a name that was text stays text.
+        Some(front) if path.len() > room => {
+            let half = front.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+            [front.get(..room.saturating_sub(half)).unwrap_or_default(), "/…".as_bytes()].concat()
+        }
+        _ => path.to_vec(),
+    };
+    kept.shrink_to_fit();
+    *budget = budget.saturating_sub(kept.len());
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::codec;
+    use crate::ops::testing::{car, cid_of, directory, node, raw};
+    use crate::ops::verify::{Options, Report, Verdict, verify};
+
+    fn report(car: &[u8]) -> Report {
+        verify(car, None, &Options::default(), &Control::default()).unwrap()
+    }
+
+    #[test]
+    fn a_block_seen_as_raw_is_still_walked_as_a_directory() {
+        let (gone, _) = raw(b"gone");
+        let folder = directory(&[("gone", &gone)]);
+        let as_raw = (cid_of(codec::RAW, &folder.1), folder.1.clone());
+        let top = node(&[("a", &as_raw.0), ("b", &folder.0)], None);
+        let archives = [
+            car(&[top.0], &[&top, &as_raw, &folder]),
+            car(&[top.0], &[&top, &folder]),
+            car(&[as_raw.0, folder.0], &[&as_raw, &folder]),
+            car(&[as_raw.0, folder.0], &[&folder]),
+        ];
+        for (n, archive) in archives.iter().enumerate() {
+            let report = report(archive);
+            assert_eq!(
+                (report.verdict, report.missing_blocks, report.unreachable_blocks),
+                (Verdict::Incomplete, Some(1), Some(0)),
+                "{n}"
+            );
+        }
+        // Asked for as bytes only, it is whole, and all of the archive was reached.
+        let alone = report(&car(&[as_raw.0], &[&folder]));
+        assert_eq!((alone.verdict, alone.missing_blocks, alone.unreachable_blocks), (Verdict::Ok, Some(0), Some(0)));
+    }
+
+    #[test]
+    fn long_names_above_many_holes_are_not_kept_whole() {
+        let holes: Vec<Cid> = (0..100u8).map(|n| raw(&[n]).0).collect();
+        let below = directory(&holes.iter().map(|cid| ("x", cid)).collect::<Vec<_>>());
+        let top = directory(&[("ä".repeat(PATH_MAX).as_str(), &below.0)]);
+        let report = report(&car(&[top.0], &[&top, &below]));
+        let missing = &report.roots[0].missing;
+        assert_eq!(missing.len(), 100);
+        for block in missing {
+            assert!(block.path.len() <= PATH_MAX + 4 && block.path.starts_with("/ää".as_bytes()));
+            assert!(std::str::from_utf8(&block.path).unwrap().ends_with("ä/…"));
+        }
+        let mut budget = 3;
+        assert_eq!(kept_path(b"/abcdef", &mut budget), "/ab/…".as_bytes());
+        assert_eq!(kept_path(b"/abcdef", &mut budget), "/…".as_bytes());
+    }
+
+    #[test]
+    fn many_roots_above_one_hole_list_it_a_bounded_number_of_times() {
+        let (gone, _) = raw(b"gone");
+        let top = directory(&[("gone", &gone)]);
+        let archive = car(&vec![top.0; 3], &[&top]);
+        let mut together = crate::ops::verify::Together::new(Options::default(), Control::default());
+        together.add(archive.as_slice(), None).unwrap();
+        let mut walk = Completeness::new(&together.graph);
+        walk.budget = 1;
+        let cuts: Vec<(usize, bool)> = (0..3)
+            .map(|_| walk.root(top.0, &Control::default()).map(|root| (root.missing.len(), root.missing_cut)).unwrap())
+            .collect();
+        assert_eq!(cuts, [(1, false), (1, false), (0, true)]);
+    }
+
+    /// A file of one part of `size` bytes.
+    fn file_of(part: Cid, size: u64) -> crate::ops::testing::Claimed {
+        let mut data = vec![0x08, 2, 0x18];
+        crate::varint::write(size, &mut data);
+        data.push(0x20);
+        crate::varint::write(size, &mut data);
+        node(&[("", &part)], Some(&data))
+    }
+
+    #[test]
+    fn parts_too_long_to_hold_have_their_size() {
+        let long = raw(&vec![5; 17 << 20]);
+        let mut control = Control::default();
+        control.limits.section_len_max = 32 << 20;
+        for (size, expected) in [(17 << 20, Verdict::Ok), (16 << 20, Verdict::Corrupt)] {
+            let file = file_of(long.0, size);
+            // Something behind it, so that it is not all that is left.
+            let archive = car(&[file.0], &[&file, &long, &file]);
+            let report = verify(archive.as_slice(), None, &Options::default(), &control).unwrap();
+            assert_eq!(report.verdict, expected, "{:?}", report.findings);
+        }
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_verified_is_not_called_wrong() {
+        let unknown = Cid::new_v1(codec::RAW, Multihash::wrap(0x999, &[7; 32]).unwrap());
+        let file = file_of(unknown, 5);
+        let report = report(&car(&[file.0], &[&file, &(unknown, b"hello".to_vec())]));
+        assert_eq!(report.verdict, Verdict::Unverified, "{:?}", report.findings);
+    }
+
+    #[test]
+    fn a_part_that_is_stored_as_raw_first_keeps_that_size() {
+        let inner = file_of(raw(b"hello").0, 5);
+        let as_raw = (cid_of(codec::RAW, &inner.1), inner.1.clone());
+        let file = file_of(as_raw.0, inner.1.len() as u64);
+        let hello = raw(b"hello");
+        let report = report(&car(&[file.0, inner.0], &[&file, &as_raw, &inner, &hello]));
+        assert_eq!(report.verdict, Verdict::Ok, "{:?}", report.findings);
     }
 }

@@ -62,12 +62,14 @@ struct Node {
     codec: u32,
     version: u8,
     class: Class,
-    /// The size of the file that this node is, or [`NOT_A_FILE`] or [`LARGE`].
+    /// The size of the file that this node is, or [`UNKNOWN`], [`NOT_A_FILE`] or [`LARGE`].
     size: u32,
 }
 
-/// Of a node that is no file or part of one, or of which that is not known.
-const NOT_A_FILE: u32 = u32::MAX;
+/// Of a node that was not read.
+const UNKNOWN: u32 = u32::MAX;
+/// Of a node that is no file or part of one.
+const NOT_A_FILE: u32 = u32::MAX - 2;
 /// Of a file whose size does not fit: it is in [`Graph::large`].
 const LARGE: u32 = u32::MAX - 1;
 
@@ -156,7 +158,7 @@ impl Graph {
         let id = self.nodes.len() as u32;
         let (key_low, key_high) = rest;
         let (place, links, class) = (ABSENT, NO_LINKS, Class::Leaf);
-        self.nodes.push(Node { key_low, key_high, place, links, codec: 0, version: 0, class, size: NOT_A_FILE });
+        self.nodes.push(Node { key_low, key_high, place, links, codec: 0, version: 0, class, size: UNKNOWN });
         self.table.insert(tag, id);
         (id, true)
     }
@@ -235,30 +237,39 @@ impl Graph {
         self.wanted = kept;
     }
 
-    /// Notes the size of the file that a node is.
-    pub(crate) fn set_file_size(&mut self, id: NodeId, size: u64) {
-        let short = u32::try_from(size).ok().filter(|size| *size < LARGE);
-        if short.is_none() {
+    /// Notes the size of the file that a node is; `None` when it is no file.
+    pub(crate) fn set_file_size(&mut self, id: NodeId, size: Option<u64>) {
+        let short = match size {
+            None => NOT_A_FILE,
+            Some(size) => u32::try_from(size).ok().filter(|size| *size < NOT_A_FILE).unwrap_or(LARGE),
+        };
+        if let Some(size) = size.filter(|_| short == LARGE) {
             self.large.insert(id.0, size);
         }
         if let Some(node) = self.nodes.get_mut(id.0 as usize) {
-            node.size = short.unwrap_or(LARGE);
+            node.size = short;
         }
     }
 
-    /// What is wrong with a part of a file: its real size, or `None` when it is no file. No answer when it is not there or stored
-    /// under another codec.
+    /// What is wrong with a part of a file: its real size, or `None` when it is no file. No answer when it is not there, was
+    /// not read, or is stored under another codec.
     pub(crate) fn wrong_part(&self, part: NodeId, class: Class, expected: u64) -> Option<Option<u64>> {
         let node = self.node(part).filter(|_| self.is_present(part))?;
         if Class::of(u64::from(node.codec)) != class {
             return None;
         }
         let actual = match node.size {
+            UNKNOWN => return None,
             NOT_A_FILE => None,
             LARGE => self.large.get(&part.0).copied(),
             size => Some(u64::from(size)),
         };
         (actual != Some(expected)).then_some(actual)
+    }
+
+    /// The class under which the node's links were read first; [`Class::Leaf`] when they were not.
+    pub(crate) fn first_class(&self, id: NodeId) -> Class {
+        self.node(id).map_or(Class::Leaf, |node| node.class)
     }
 
     /// Whether links of this node were read under this codec class.

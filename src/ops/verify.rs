@@ -298,10 +298,11 @@ impl Together {
                 }
                 part.findings.extend(walk.wrong_parts());
                 if walk.unread_links > 0 {
-                    let message = format!(
-                        "{} links lead to a block under another codec than it is stored as; what lies below was not checked",
-                        walk.unread_links
-                    );
+                    let links = match walk.unread_links {
+                        1 => "1 link leads to a block".to_owned(),
+                        n => format!("{n} links lead to blocks"),
+                    };
+                    let message = format!("{links} under another codec than in the archive; what lies below was not checked");
                     part.findings.push(Finding::new(Code::UnknownCodec, message).severity(Severity::Unverified));
                 }
             }
@@ -438,7 +439,10 @@ impl Job<Gather> for Scan {
             );
             state.findings.push(Finding::new(Code::LimitReached, message).at(huge.at).cid(cid.to_cid()));
         }
-        let record = check::record(cid, huge.at, huge.data_len, outcome, &self.checks);
+        let mut record = check::record(cid, huge.at, huge.data_len, outcome, &self.checks);
+        if self.checks.links && outcome == Outcome::Verified && cid.codec() == crate::cid::codec::RAW {
+            (record.file_size, record.coverage) = (Some(huge.data_len), Some(Coverage::Read));
+        }
         state.end = state.end.max(huge.at.plus(u64::from(huge.head_len)).plus(huge.data_len));
         state.record(&record, &Checked::default());
         Ok(())
@@ -447,8 +451,8 @@ impl Job<Gather> for Scan {
 
 impl Gather {
     fn record(&mut self, record: &Record, checked: &Checked) {
-        let id = if record.is_virtual {
-            self.graph.add_inline(record.key)
+        let (id, is_first) = if record.is_virtual {
+            (self.graph.add_inline(record.key), true)
         } else {
             self.count(record);
             if record.outcome == Outcome::Mismatch {
@@ -466,10 +470,10 @@ impl Gather {
                     self.counts.unique_bytes += record.data_len;
                 }
             }
-            id
+            (id, arrival == Arrival::New)
         };
-        if let Some(size) = record.file_size {
-            self.graph.set_file_size(id, size);
+        if is_first && record.coverage.is_some() {
+            self.graph.set_file_size(id, record.file_size);
         }
         let class = Class::of(record.codec);
         if class != Class::Leaf && record.coverage.is_some() && !self.graph.is_read(id, class) {
