@@ -13,6 +13,7 @@ use cartool::ops::expect::{self, Expect};
 use cartool::ops::verify::{self, Depth, Options, Report, Together, Verdict};
 use cartool::store::{BlockSource, CarFile, Input, spool};
 use cartool::unixfs::Strictness;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 const AFTER_HELP: &str = "\
@@ -108,7 +109,7 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
         }
     }
     drop(progress);
-    out.finish()?;
+    unless_closed(out.finish())?;
     Ok(code)
 }
 
@@ -154,22 +155,33 @@ fn answers(args: &Args, expect: &Expect, file: &Path, options: &Options, out: &m
     print(args, out, &name, &report)
 }
 
+/// Prints a report and gives its exit code, which counts even when nobody reads on.
 fn print(args: &Args, out: &mut Out, name: &str, report: &Report) -> Result<u8> {
+    unless_closed(write(args, out, name, report))?;
+    Ok(code_of(report.verdict))
+}
+
+fn unless_closed(result: Result<()>) -> Result<()> {
+    result.or_else(|error| if error.is_closed_pipe() { Ok(()) } else { Err(error) })
+}
+
+fn write(args: &Args, out: &mut Out, name: &str, report: &Report) -> Result<()> {
     if args.missing {
-        for missing in report.roots.iter().flat_map(|root| &root.missing) {
+        let mut printed = HashSet::new();
+        for missing in report.roots.iter().flat_map(|root| &root.missing).filter(|missing| printed.insert(missing.cid)) {
             out.line(&missing.cid.to_string())?;
         }
         // What is no matter of missing blocks must not be lost.
         report.findings.iter().filter(|f| f.severity >= Severity::Unverified).for_each(|finding| {
             term::error(&Error::from(finding.clone()).in_file(name));
         });
-    } else if args.json {
-        out.json(&report::verify_json(name, report))?;
-    } else {
-        out.marked(&format!("{name}: "), report.verdict.as_str(), severity_of(report.verdict), &summary(args, report))?;
-        report::print_findings(out, &report.findings)?;
+        return Ok(());
     }
-    Ok(code_of(report.verdict))
+    if args.json {
+        return out.json(&report::verify_json(name, report));
+    }
+    out.marked(&format!("{name}: "), report.verdict.as_str(), severity_of(report.verdict), &summary(args, report))?;
+    report::print_findings(out, &report.findings)
 }
 
 /// What was looked at, and what was not.

@@ -251,6 +251,35 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
+/// What nobody reads is still wrong.
+#[test]
+fn a_closed_pipe_hides_no_verdict() {
+    let place = Place::new();
+    let mut broken = place.small.bytes.clone();
+    *broken.last_mut().expect("not empty") ^= 1;
+    place.write("broken.car", &broken);
+    let wide = raw(&[7; 64]);
+    let names: Vec<_> = (0..4000).map(|n| format!("{n:0>250}")).collect();
+    let root = crate::make::directory(&names.iter().map(|name| (&**name, &wide)).collect::<Vec<_>>());
+    place.write("wide.car", &car(&[&root, &wide], &[&root]));
+    for (args, code) in [
+        (&["verify", "--json", "wide.car", "broken.car"][..], 1),
+        (&["verify", "--json", "wide.car"], 3),
+        (&["verify", "small.car", "broken.car"], 1),
+    ] {
+        let done = cartool(args).cwd(place.dir.path()).close_stdout_after(0).run();
+        assert!(done.exits(code).stderr.is_empty(), "{done}");
+    }
+}
+
+#[test]
+fn a_missing_block_is_named_once() {
+    let place = Place::new();
+    let Small { root, sub, a, b, .. } = &place.small;
+    place.write("shared.car", &car(&[root, sub, b], &[root, a, sub]));
+    assert_eq!(place.run(&["verify", "--missing", "shared.car"]).exits(3).text(), format!("{}\n", b.cid));
+}
+
 #[test]
 fn quiet_and_colourless() {
     let place = Place::new();
