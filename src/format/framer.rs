@@ -186,7 +186,7 @@ impl<R: Read> Framer<R> {
                 heads_end: None,
             }),
             Err(error) if error.code().is_some() && !seen.starts_with(&PRAGMA) => match sniff::not_a_car(&seen) {
-                Some(guess) => Err(Error::format(Code::NotACar, FileOffset(0), format!("not a CAR file: {guess}"))),
+                Some(guess) => Err(Error::format(Code::NotACar, FileOffset(0), guess.to_string())),
                 None => Err(error),
             },
             Err(error) => Err(error),
