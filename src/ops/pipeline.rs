@@ -46,6 +46,8 @@ struct Turns<S> {
     state: S,
     turn: u64,
     error: Option<Error>,
+    /// A worker panicked: its turn never ends.
+    broken: bool,
 }
 
 /// Runs `job` over all sections that `framer` has left.
@@ -54,7 +56,7 @@ struct Turns<S> {
 /// A failed read, a request to stop, or what the job returns.
 pub(crate) fn run<R: Read + Send, S: Send, J: Job<S>>(framer: &mut Framer<R>, job: &J, state: S, control: &Control) -> Result<S> {
     let scan = Mutex::new(Scan { framer, next: 0, ended: false, counted: 0 });
-    let turns = Mutex::new(Turns { state, turn: 0, error: None });
+    let turns = Mutex::new(Turns { state, turn: 0, error: None, broken: false });
     let moved = Condvar::new();
     std::thread::scope(|scope| {
         for _ in 1..control.threads.max(1) {
@@ -81,16 +83,23 @@ fn work<R: Read, S, J: Job<S>>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<S>
         if position.ended {
             return;
         }
-        let turn = position.next;
-        position.next = turn.saturating_add(1);
-        let mut filled = control.check().and_then(|()| position.framer.next_batch(&mut batch));
-        control.add_done(batch.end().0.saturating_sub(position.counted));
-        position.counted = position.counted.max(batch.end().0);
+        let turn = Turn { number: position.next, turns, moved };
+        position.next = position.next.saturating_add(1);
+        let filled = control.check().and_then(|()| position.framer.next_batch(&mut batch));
+        let end = batch.end().0;
+        control.add_done(end.saturating_sub(position.counted));
+        position.counted = position.counted.max(end);
         position.ended = !matches!(filled, Ok(true));
-        if let Some(huge) = batch.huge.clone() {
-            // Its pieces come from the scan itself, so nobody may scan on meanwhile.
-            let huge_done = in_turn(turns, moved, turn, |state| {
-                let framer = &mut position.framer;
+        if let Err(error) = filled {
+            turn.take(|_| Err(error));
+            return;
+        }
+        if let Some(huge) = batch.huge.take() {
+            // Its pieces come from the scan itself, so nobody may scan on meanwhile. What was found on the way to it goes first.
+            let output = job.work(&batch);
+            let framer = &mut position.framer;
+            let more = turn.take(|state| {
+                job.take(state, &mut batch, output)?;
                 job.huge(state, &huge, &mut |sink| {
                     framer.read_huge(&huge, |piece| {
                         control.check()?;
@@ -98,33 +107,124 @@ fn work<R: Read, S, J: Job<S>>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<S>
                     })
                 })
             });
-            position.ended |= !huge_done;
+            position.ended |= !more;
             continue;
         }
         drop(position);
         let output = job.work(&batch);
-        let more = in_turn(turns, moved, turn, |state| {
-            job.take(state, &mut batch, output)?;
-            std::mem::replace(&mut filled, Ok(true)).map(|_| ())
-        });
-        if !more {
+        if !turn.take(|state| job.take(state, &mut batch, output)) {
             lock(scan).ended = true;
             return;
         }
     }
 }
 
-/// Waits for `turn`, runs `then`, and passes the turn on. `false` when the run is over.
-fn in_turn<S>(turns: &Mutex<Turns<S>>, moved: &Condvar, turn: u64, then: impl FnOnce(&mut S) -> Result<()>) -> bool {
-    let mut guard = lock(turns);
-    while guard.turn != turn {
-        guard = moved.wait(guard).unwrap_or_else(PoisonError::into_inner);
+/// The right to hand over one batch, in its turn. When it is dropped by a panic, those behind it do not wait for ever.
+struct Turn<'t, S> {
+    number: u64,
+    turns: &'t Mutex<Turns<S>>,
+    moved: &'t Condvar,
+}
+
+impl<S> Turn<'_, S> {
+    /// Waits for the turn, runs `then`, and passes the turn on. `false` when the run is over.
+    fn take(&self, then: impl FnOnce(&mut S) -> Result<()>) -> bool {
+        let mut guard = lock(self.turns);
+        while guard.turn != self.number && !guard.broken {
+            guard = self.moved.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        let turns = &mut *guard;
+        if turns.broken {
+            return false;
+        }
+        if turns.error.is_none() {
+            turns.error = then(&mut turns.state).err();
+        }
+        turns.turn = self.number.saturating_add(1);
+        self.moved.notify_all();
+        turns.error.is_none()
     }
-    let turns = &mut *guard;
-    if turns.error.is_none() {
-        turns.error = then(&mut turns.state).err();
+}
+
+impl<S> Drop for Turn<'_, S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(self.turns).broken = true;
+            self.moved.notify_all();
+        }
     }
-    turns.turn = turn.saturating_add(1);
-    moved.notify_all();
-    turns.error.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::{RawCid, parse_text};
+    use crate::format::{Header, TrailingZeros, Writer};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// Panics at one batch, or stops.
+    struct Breaks {
+        at: u64,
+        how: fn() -> Result<()>,
+    }
+
+    impl Job<u64> for Breaks {
+        type Output = ();
+
+        fn work(&self, batch: &Batch) {
+            let first = batch.sections().next().map_or(0, |section| section.at.0);
+            if first > self.at {
+                (self.how)().unwrap();
+            }
+        }
+
+        fn take(&self, count: &mut u64, batch: &mut Batch, (): ()) -> Result<()> {
+            *count += batch.sections().len() as u64;
+            Ok(())
+        }
+
+        fn huge(&self, _: &mut u64, _: &Huge, _: &mut Pieces<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn car(sections: usize) -> Vec<u8> {
+        let cid = parse_text("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy").unwrap().to_bytes();
+        let mut writer = Writer::new(Vec::new(), &Header::from_cids(&[])).unwrap();
+        for _ in 0..sections {
+            writer.write_section(RawCid::parse(&cid).unwrap(), &[7; 1 << 20]).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn every_section_is_taken_once_by_any_number_of_threads() {
+        let car = car(20);
+        for threads in 1..5 {
+            let mut framer = Framer::open(&car[..], None, Default::default(), TrailingZeros::Reject).unwrap();
+            let control = Control::default().with_threads(threads);
+            let job = Breaks { at: u64::MAX, how: || Ok(()) };
+            assert_eq!(run(&mut framer, &job, 0, &control).unwrap(), 20);
+        }
+    }
+
+    #[test]
+    fn a_panic_in_one_worker_ends_all_of_them() {
+        let car = car(20);
+        let mut framer = Framer::open(&car[..], None, Default::default(), TrailingZeros::Reject).unwrap();
+        let control = Control::default().with_threads(3);
+        let job = Breaks { at: 5 << 20, how: || Err(Error::usage("a bug")) };
+        assert!(catch_unwind(AssertUnwindSafe(|| run(&mut framer, &job, 0, &control))).is_err());
+    }
+
+    #[test]
+    fn a_request_to_stop_is_never_a_clean_end() {
+        let car = car(20);
+        let mut framer = Framer::open(&car[..], None, Default::default(), TrailingZeros::Reject).unwrap();
+        let control = Control::default();
+        control.stop_flag().store(true, std::sync::atomic::Ordering::Relaxed);
+        let job = Breaks { at: u64::MAX, how: || Ok(()) };
+        let stopped = run(&mut framer, &job, 0, &control);
+        assert!(matches!(stopped.unwrap_err().kind, crate::error::ErrorKind::Interrupted));
+    }
 }
