@@ -12,7 +12,8 @@ pub struct Control {
     pub limits: Limits,
     /// What zeros behind the last section mean.
     pub trailing_zeros: TrailingZeros,
-    /// How many threads may hash, at least 1. The result is the same for any number.
+    /// How many threads may hash, at least 1; by default all cores, at most 16. The result is the same for any number. Each
+    /// takes a buffer of 2 MiB, or of the longest section.
     pub threads: usize,
     stop: Arc<AtomicBool>,
     bytes_done: Arc<AtomicU64>,
@@ -20,7 +21,7 @@ pub struct Control {
 
 impl Default for Control {
     fn default() -> Control {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(16);
         Control {
             limits: Limits::default(),
             trailing_zeros: TrailingZeros::default(),
@@ -32,6 +33,13 @@ impl Default for Control {
 }
 
 impl Control {
+    /// With another number of threads; 0 counts as 1.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Control {
+        self.threads = threads.max(1);
+        self
+    }
+
     /// The flag that ends the work early, with [`ErrorKind::Interrupted`](crate::error::ErrorKind::Interrupted).
     pub fn stop_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)

@@ -29,7 +29,7 @@ pub(crate) struct Common {
     /// Progress bar on standard error
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) progress: When,
-    /// Threads that hash [default: all cores]
+    /// Threads that hash [default: all cores, at most 16]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
     /// Longest header to read

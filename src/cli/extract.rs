@@ -198,7 +198,9 @@ fn tell(args: &Args, common: &Common, car: &CarFile, event: &Event<'_>) {
             );
         }
         Event::Warning { path, message } => term::warn(common, &format!("{}: {message}", escape_bytes(path))),
-        Event::File { path, .. } | Event::Directory { path } | Event::Symlink { path, .. } if args.verbose => {
+        Event::File { path, .. } | Event::Directory { path } | Event::Symlink { path, .. }
+            if args.verbose && !path.is_empty() =>
+        {
             term::talk(common, &escape_bytes(path));
         }
         Event::Skipped { path } if args.verbose => term::talk(common, &format!("{} (left out)", escape_bytes(path))),

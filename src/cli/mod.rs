@@ -53,15 +53,13 @@ Examples:
 
 /// Verify, look into, extract, merge and build IPFS content archives (CAR files).
 #[derive(Debug, Parser)]
-#[command(name = "cartool", version = VERSION, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "cartool", version = version(), after_help = AFTER_HELP, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
     common: Common,
 }
-
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (sha2-256: sha2 crate)");
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -92,6 +90,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         _rest: Vec<String>,
     },
+}
+
+/// Version, commit, and what hashes on this machine.
+fn version() -> String {
+    let commit = env!("CARTOOL_COMMIT");
+    let commit = if commit.is_empty() { String::new() } else { format!(", commit {commit}") };
+    format!("{}{commit}, sha2-256 by {}", env!("CARGO_PKG_VERSION"), cartool::hash::sha256_kernel())
 }
 
 /// Runs the command line and gives the exit code.

@@ -103,7 +103,7 @@ impl Batch {
             let bytes = self.bytes.get(span.cid as usize..span.end as usize).unwrap_or_default();
             // The framer parsed it already; the fallback cannot be reached.
             let cid = RawCid::parse_prefix(bytes).unwrap_or(RawCid::EMPTY);
-            let head_len = (span.cid - span.start).saturating_add(cid.bytes().len() as u32);
+            let head_len = span.cid.saturating_sub(span.start).saturating_add(cid.bytes().len() as u32);
             let data = bytes.get(cid.bytes().len()..).unwrap_or_default();
             SectionRef { at: self.base.plus(u64::from(span.start)), head_len, cid, data }
         })
@@ -189,7 +189,7 @@ impl<R: Read> Framer<R> {
                 heads_end: None,
             }),
             Err(error) if error.code().is_some() && !seen.starts_with(&PRAGMA) => match sniff::not_a_car(&seen) {
-                Some(guess) => Err(Error::format(Code::NotACar, FileOffset(0), format!("not a CAR file: {guess}"))),
+                Some(guess) => Err(Error::format(Code::NotACar, FileOffset(0), guess.to_string())),
                 None => Err(error),
             },
             Err(error) => Err(error),
@@ -356,8 +356,8 @@ impl<R: Read> Framer<R> {
                 }
                 Ok(head) if !at_end => return Some(start.saturating_add(head.section_len() as usize)),
                 Err(HeadError::NeedMore) if !at_end => return Some(start.saturating_add(section::HEAD_LEN_MAX)),
-                Err(HeadError::Cid { .. }) if !at_end && held.len() < sniff_len() => {
-                    return Some(start.saturating_add(sniff_len()));
+                Err(HeadError::Cid { .. }) if !at_end && held.len() < SNIFF_LEN => {
+                    return Some(start.saturating_add(SNIFF_LEN));
                 }
                 Err(HeadError::Cid { section_len, error }) if !is_error_text(held) => {
                     batch.findings.push(bad_cid(section_len, &error, held, at));
@@ -481,10 +481,8 @@ impl<R: Read + Seek> Framer<R> {
     }
 }
 
-/// Enough bytes to recognise a gateway's error text.
-const fn sniff_len() -> usize {
-    64
-}
+/// Enough bytes to recognise a server's error text.
+const SNIFF_LEN: usize = 64;
 
 /// The finding for a section whose length is known and whose CID is none.
 fn bad_cid(section_len: u64, error: &CidError, held: &[u8], at: FileOffset) -> Finding {

@@ -98,7 +98,7 @@ impl Header {
         let mut spans = Vec::with_capacity(roots.len());
         for root in roots {
             put_head(TAG, 42, &mut cbor);
-            put_head(BYTES, root.bytes().len() as u64 + 1, &mut cbor);
+            put_head(BYTES, (root.bytes().len() as u64).saturating_add(1), &mut cbor);
             cbor.push(0);
             spans.push((cbor.len() as u32, root.bytes().len() as u8));
             cbor.extend(root.bytes());

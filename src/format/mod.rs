@@ -2,6 +2,11 @@
 //!
 //! Nothing here hashes: what comes out is what the archive claims. [`block`](crate::block) proves it.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 pub mod carv2;
 pub mod framer;
 pub mod header;

@@ -52,7 +52,7 @@ impl<R: Read> Opener<R> {
         let mut carv2 = None;
         let mut opening = Vec::new();
         if front == PRAGMA.get(..1).unwrap_or_default() {
-            front.extend(self.take(PRAGMA.len() as u64 - 1)?);
+            front.extend(self.take((PRAGMA.len() as u64).saturating_sub(1))?);
             if front == PRAGMA {
                 let header = self.carv2_header(file_len, &mut opening)?;
                 front = self.varint_bytes_before(header.data_end())?;

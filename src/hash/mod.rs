@@ -108,6 +108,19 @@ pub fn digest(hash_code: u64, data: &[u8], len: usize) -> Result<Digest, Why> {
     Ok(digest)
 }
 
+/// What computes SHA2-256 on this machine, in a few words.
+pub fn sha256_kernel() -> &'static str {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    if std::arch::is_x86_feature_detected!("sha") {
+        return "the sha2 crate with SHA-NI";
+    }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("sha2") {
+        return "the sha2 crate with the Arm SHA-2 extension";
+    }
+    "the sha2 crate"
+}
+
 /// Whether this is a function that is checked here and that other implementations refuse by default: it is on our list and
 /// not on boxo's `verifcid` allowlist.
 pub fn is_unusual(hash_code: u64) -> bool {

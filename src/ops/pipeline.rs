@@ -46,7 +46,7 @@ struct Turns<S> {
     state: S,
     turn: u64,
     error: Option<Error>,
-    /// A worker panicked: its turn will never be passed on.
+    /// A worker panicked: its turn never ends.
     broken: bool,
 }
 
@@ -71,18 +71,82 @@ pub(crate) fn run<R: Read + Send, S: Send, J: Job<S>>(framer: &mut Framer<R>, jo
     }
 }
 
-/// A worker that panics poisons a lock. That is not lost: [`Alarm`] ends the run, and the scope panics in turn.
+/// A worker that panics poisons a lock; the others go on to the end of the scope, which then panics too.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Dropped by a panicking worker, it wakes those who wait for the turn that will not come.
-struct Alarm<'t, S> {
+fn work<R: Read, S, J: Job<S>>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<S>>, moved: &Condvar, job: &J, control: &Control) {
+    let mut batch = Batch::default();
+    loop {
+        let mut position = lock(scan);
+        if position.ended {
+            return;
+        }
+        let turn = Turn { number: position.next, turns, moved };
+        position.next = position.next.saturating_add(1);
+        let filled = control.check().and_then(|()| position.framer.next_batch(&mut batch));
+        let end = batch.end().0;
+        control.add_done(end.saturating_sub(position.counted));
+        position.counted = position.counted.max(end);
+        position.ended = !matches!(filled, Ok(true));
+        if let Err(error) = filled {
+            turn.take(|_| Err(error));
+            return;
+        }
+        if let Some(huge) = batch.huge.take() {
+            // Its pieces come from the scan itself, so nobody may scan on meanwhile. What was found on the way to it goes first.
+            let output = job.work(&batch);
+            let framer = &mut position.framer;
+            let more = turn.take(|state| {
+                job.take(state, &mut batch, output)?;
+                job.huge(state, &huge, &mut |sink| {
+                    framer.read_huge(&huge, |piece| {
+                        control.check()?;
+                        sink(piece)
+                    })
+                })
+            });
+            position.ended |= !more;
+            continue;
+        }
+        drop(position);
+        let output = job.work(&batch);
+        if !turn.take(|state| job.take(state, &mut batch, output)) {
+            lock(scan).ended = true;
+            return;
+        }
+    }
+}
+
+/// The right to hand over one batch, in its turn. When it is dropped by a panic, those behind it do not wait for ever.
+struct Turn<'t, S> {
+    number: u64,
     turns: &'t Mutex<Turns<S>>,
     moved: &'t Condvar,
 }
 
-impl<S> Drop for Alarm<'_, S> {
+impl<S> Turn<'_, S> {
+    /// Waits for the turn, runs `then`, and passes the turn on. `false` when the run is over.
+    fn take(&self, then: impl FnOnce(&mut S) -> Result<()>) -> bool {
+        let mut guard = lock(self.turns);
+        while guard.turn != self.number && !guard.broken {
+            guard = self.moved.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        let turns = &mut *guard;
+        if turns.broken {
+            return false;
+        }
+        if turns.error.is_none() {
+            turns.error = then(&mut turns.state).err();
+        }
+        turns.turn = self.number.saturating_add(1);
+        self.moved.notify_all();
+        turns.error.is_none()
+    }
+}
+
+impl<S> Drop for Turn<'_, S> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             lock(self.turns).broken = true;
@@ -91,144 +155,76 @@ impl<S> Drop for Alarm<'_, S> {
     }
 }
 
-fn work<R: Read, S, J: Job<S>>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<S>>, moved: &Condvar, job: &J, control: &Control) {
-    let _alarm = Alarm { turns, moved };
-    let mut batch = Batch::default();
-    loop {
-        let mut position = lock(scan);
-        if position.ended {
-            return;
-        }
-        let turn = position.next;
-        position.next = turn.saturating_add(1);
-        let more = match control.check().and_then(|()| position.framer.next_batch(&mut batch)) {
-            Ok(more) => more,
-            Err(error) => {
-                // The batch may still hold what was handed over before.
-                position.ended = true;
-                drop(position);
-                in_turn(turns, moved, turn, |_| Err(error));
-                return;
-            }
-        };
-        control.add_done(batch.end().0.saturating_sub(position.counted));
-        position.counted = position.counted.max(batch.end().0);
-        position.ended = !more;
-        if let Some(huge) = batch.huge.clone() {
-            // Its pieces come from the scan itself, so nobody may scan on meanwhile.
-            let huge_done = in_turn(turns, moved, turn, |state| {
-                let framer = &mut position.framer;
-                job.huge(state, &huge, &mut |sink| {
-                    framer.read_huge(&huge, |piece| {
-                        control.check()?;
-                        sink(piece)
-                    })
-                })
-            });
-            position.ended |= !huge_done;
-            continue;
-        }
-        drop(position);
-        let output = job.work(&batch);
-        if !in_turn(turns, moved, turn, |state| job.take(state, &mut batch, output)) {
-            lock(scan).ended = true;
-            return;
-        }
-    }
-}
-
-/// Waits for `turn`, runs `then`, and passes the turn on. `false` when the run is over.
-fn in_turn<S>(turns: &Mutex<Turns<S>>, moved: &Condvar, turn: u64, then: impl FnOnce(&mut S) -> Result<()>) -> bool {
-    let mut guard = lock(turns);
-    while guard.turn != turn {
-        if guard.broken {
-            return false;
-        }
-        guard = moved.wait(guard).unwrap_or_else(PoisonError::into_inner);
-    }
-    let turns = &mut *guard;
-    if turns.error.is_none() {
-        turns.error = then(&mut turns.state).err();
-    }
-    turns.turn = turn.saturating_add(1);
-    moved.notify_all();
-    turns.error.is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{Header, TrailingZeros};
-    use crate::limits::Limits;
+    use crate::cid::{RawCid, parse_text};
+    use crate::format::{Header, TrailingZeros, Writer};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    struct Panics;
+    /// Panics at one batch, or stops.
+    struct Breaks {
+        at: u64,
+        how: fn() -> Result<()>,
+    }
 
-    impl Job<()> for Panics {
+    impl Job<u64> for Breaks {
         type Output = ();
 
-        fn work(&self, _: &Batch) {
-            panic!("on purpose")
+        fn work(&self, batch: &Batch) {
+            let first = batch.sections().next().map_or(0, |section| section.at.0);
+            if first > self.at {
+                (self.how)().unwrap();
+            }
         }
 
-        fn take(&self, (): &mut (), _: &mut Batch, (): ()) -> Result<()> {
+        fn take(&self, count: &mut u64, batch: &mut Batch, (): ()) -> Result<()> {
+            *count += batch.sections().len() as u64;
             Ok(())
         }
 
-        fn huge(&self, (): &mut (), _: &Huge, _: &mut Pieces<'_>) -> Result<()> {
+        fn huge(&self, _: &mut u64, _: &Huge, _: &mut Pieces<'_>) -> Result<()> {
             Ok(())
         }
     }
 
-    fn archive(lens: &[usize]) -> Vec<u8> {
-        let mut car = Header::new(std::iter::empty()).encode();
-        for len in lens {
-            crate::varint::write(36 + *len as u64, &mut car);
-            car.extend([1, 0x55, 0x12, 32]);
-            car.resize(car.len() + 32 + len, 7);
+    fn car(sections: usize) -> Vec<u8> {
+        let cid = parse_text("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy").unwrap().to_bytes();
+        let mut writer = Writer::new(Vec::new(), &Header::from_cids(&[])).unwrap();
+        for _ in 0..sections {
+            writer.write_section(RawCid::parse(&cid).unwrap(), &[7; 1 << 20]).unwrap();
         }
-        car
-    }
-
-    fn framer(car: &[u8]) -> Framer<&[u8]> {
-        let limits = Limits { section_len_max: 1 << 30, ..Limits::default() };
-        Framer::open(car, None, limits, TrailingZeros::Reject).unwrap()
+        writer.finish().unwrap()
     }
 
     #[test]
-    fn a_panic_in_one_worker_ends_the_run() {
-        let car = archive(&[3 << 20; 8]);
-        let run = std::panic::AssertUnwindSafe(|| {
-            let mut control = Control::default();
-            control.threads = 3;
-            run(&mut framer(&car), &Panics, (), &control)
-        });
-        assert!(std::panic::catch_unwind(run).is_err());
+    fn every_section_is_taken_once_by_any_number_of_threads() {
+        let car = car(20);
+        for threads in 1..5 {
+            let mut framer = Framer::open(&car[..], None, Default::default(), TrailingZeros::Reject).unwrap();
+            let control = Control::default().with_threads(threads);
+            let job = Breaks { at: u64::MAX, how: || Ok(()) };
+            assert_eq!(run(&mut framer, &job, 0, &control).unwrap(), 20);
+        }
     }
 
     #[test]
-    fn a_stop_behind_a_long_section_is_not_the_end_of_the_archive() {
-        let car = archive(&[17 << 20, 5]);
-        let mut control = Control::default();
-        control.threads = 1;
-        let job = StopAtHuge(control.stop_flag());
-        assert!(run(&mut framer(&car), &job, (), &control).is_err());
+    fn a_panic_in_one_worker_ends_all_of_them() {
+        let car = car(20);
+        let mut framer = Framer::open(&car[..], None, Default::default(), TrailingZeros::Reject).unwrap();
+        let control = Control::default().with_threads(3);
+        let job = Breaks { at: 5 << 20, how: || Err(Error::usage("a bug")) };
+        assert!(catch_unwind(AssertUnwindSafe(|| run(&mut framer, &job, 0, &control))).is_err());
     }
 
-    struct StopAtHuge(std::sync::Arc<std::sync::atomic::AtomicBool>);
-
-    impl Job<()> for StopAtHuge {
-        type Output = ();
-
-        fn work(&self, _: &Batch) {}
-
-        fn take(&self, (): &mut (), _: &mut Batch, (): ()) -> Result<()> {
-            Ok(())
-        }
-
-        fn huge(&self, (): &mut (), _: &Huge, pieces: &mut Pieces<'_>) -> Result<()> {
-            pieces(&mut |_| Ok(()))?;
-            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        }
+    #[test]
+    fn a_request_to_stop_is_never_a_clean_end() {
+        let car = car(20);
+        let mut framer = Framer::open(&car[..], None, Default::default(), TrailingZeros::Reject).unwrap();
+        let control = Control::default();
+        control.stop_flag().store(true, std::sync::atomic::Ordering::Relaxed);
+        let job = Breaks { at: u64::MAX, how: || Ok(()) };
+        let stopped = run(&mut framer, &job, 0, &control);
+        assert!(matches!(stopped.unwrap_err().kind, crate::error::ErrorKind::Interrupted));
     }
 }

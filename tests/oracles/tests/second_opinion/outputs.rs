@@ -44,8 +44,12 @@ fn iroh_car_reads_what_merge_writes() {
         let written = run_to_archive(&cartool, "merge", &paths);
         let name = format!("merge {} {}", paths[0].display(), paths[1].display());
 
-        let roots = inputs.iter().flat_map(|(_, archive)| &archive.roots);
-        assert_same(&format!("{name}: roots"), &first_seen(roots), &written.roots);
+        // `bafkqaaa` stands for "no root": beside others it is left out.
+        let mut roots = first_seen(inputs.iter().flat_map(|(_, archive)| &archive.roots));
+        if roots.len() > 1 {
+            roots.retain(|root| !is_no_root(root));
+        }
+        assert_same(&format!("{name}: roots"), &roots, &written.roots);
         let blocks = inputs.iter().flat_map(|(_, archive)| stored(archive));
         assert_same(&format!("{name}: blocks"), &first_seen(blocks), &stored(&written).copied().collect::<Vec<_>>());
         tally.compared();
@@ -61,6 +65,10 @@ fn iroh_car_reads_what_build_writes() {
             tally.skipped("the archive has several roots");
             continue;
         };
+        if is_no_root(root) {
+            tally.skipped("the archive names no root");
+            continue;
+        }
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"));
         let parts = [0, 1].map(|part| write_part(folder.path(), *root, &archive, part));
         let written = run_to_archive(&cartool, "build", &parts);
@@ -97,6 +105,11 @@ fn run_to_archive(cartool: &Cartool, command: &str, inputs: &[PathBuf]) -> Archi
 /// The CIDs of the sections. Identity CIDs hold their block, and whether an output stores it again is open.
 fn stored(archive: &Archive) -> impl Iterator<Item = &Cid> {
     archive.sections.iter().map(|section| &section.cid).filter(|cid| !is_identity(cid))
+}
+
+/// Whether this root is `bafkqaaa`, which stands for "no root".
+fn is_no_root(root: &Cid) -> bool {
+    is_identity(root) && root.hash().digest().is_empty()
 }
 
 /// Each CID where it first occurs.

@@ -1,27 +1,18 @@
-//! Writes large archives for benches and checks: one complete DAG of pseudo-random content, the same bytes for the same words.
-//!
-//! Nothing of the library is used, so that a fault of its writer or hasher cannot hide in its own input. Children stand
-//! before their parents; the root's CID is put into the header last.
-//!
-//! ```text
-//! cargo run --release --example generate-car -- --kind raw-1m --bytes 4GiB --seed 1 -o big.car
-//! ```
+//! The archive itself: a CARv1 of one DAG, children before their parents, the root's CID put into the header last.
 
 use sha2::{Digest as _, Sha256};
-use std::error::Error;
+use std::fmt;
 use std::fs::File;
-use std::io::{BufWriter, Seek as _, SeekFrom, Write};
-use std::path::PathBuf;
-
-const USAGE: &str = "usage: generate-car --kind raw-1m|pb-256k|tiny (--bytes N[KiB|MiB|GiB] | --blocks N) [--seed N] -o FILE";
+use std::io::{BufWriter, Result, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
 
 const RAW: u8 = 0x55;
 const DAG_PB: u8 = 0x70;
 const DAG_CBOR: u8 = 0x71;
 
 /// The leaves of an archive and the nodes above them.
-#[derive(Clone, Copy)]
-enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
     /// Raw leaves of 1 MiB under UnixFS file nodes of 1024 links: the profile `unixfs-v1-2025`.
     Raw1M,
     /// UnixFS leaves of 256 KiB under file nodes of 174 links: the profile `unixfs-v0-2015`, with CIDv1.
@@ -105,7 +96,7 @@ impl Archive {
     /// Where the root's CID stands: after the header's length, `a2 65 "roots" 81`, and the tag and head of a link.
     const ROOT_OFFSET: u64 = 1 + 8 + 5;
 
-    fn create(path: &PathBuf) -> std::io::Result<Self> {
+    fn create(path: &Path) -> Result<Self> {
         let mut header = vec![0xa2, 0x65];
         header.extend_from_slice(b"roots\x81\xd8\x2a\x58\x25\x00");
         header.extend_from_slice(&[0; 36]);
@@ -116,7 +107,7 @@ impl Archive {
         Ok(Self { out, len: header.len() as u64 + 1, blocks: 0 })
     }
 
-    fn append(&mut self, codec: u8, data: &[u8]) -> std::io::Result<[u8; 36]> {
+    fn append(&mut self, codec: u8, data: &[u8]) -> Result<[u8; 36]> {
         let mut cid = [0; 36];
         cid[..4].copy_from_slice(&[1, codec, 0x12, 0x20]);
         cid[4..].copy_from_slice(&Sha256::digest(data));
@@ -130,7 +121,7 @@ impl Archive {
         Ok(cid)
     }
 
-    fn finish(mut self, root: &[u8; 36]) -> std::io::Result<()> {
+    fn finish(mut self, root: &[u8; 36]) -> Result<()> {
         self.out.seek(SeekFrom::Start(Self::ROOT_OFFSET))?;
         self.out.write_all(root)?;
         self.out.flush()
@@ -145,7 +136,7 @@ struct Tree {
 
 impl Tree {
     /// Adds a child at a level; a level that is full gets its parent first.
-    fn push(&mut self, archive: &mut Archive, mut level: usize, mut child: Child) -> std::io::Result<()> {
+    fn push(&mut self, archive: &mut Archive, mut level: usize, mut child: Child) -> Result<()> {
         loop {
             if self.levels.len() == level {
                 self.levels.push(Vec::with_capacity(self.kind.width()));
@@ -160,7 +151,7 @@ impl Tree {
         }
     }
 
-    fn write_parent(&mut self, archive: &mut Archive, level: usize) -> std::io::Result<Child> {
+    fn write_parent(&mut self, archive: &mut Archive, level: usize) -> Result<Child> {
         let children = std::mem::take(&mut self.levels[level]);
         let content_len = children.iter().map(|child| child.content_len).sum();
         let (codec, data) = match self.kind {
@@ -172,7 +163,7 @@ impl Tree {
     }
 
     /// Gives every child its parent, a lone last one too, as balanced layouts do, up to the root.
-    fn finish(mut self, archive: &mut Archive) -> std::io::Result<[u8; 36]> {
+    fn finish(mut self, archive: &mut Archive) -> Result<[u8; 36]> {
         let mut level = 0;
         loop {
             let top = level + 1 == self.levels.len();
@@ -260,57 +251,47 @@ fn block_count(kind: Kind, leaves: u64) -> u64 {
     total
 }
 
-/// The words of the command line.
-struct Options {
-    kind: Kind,
-    content_len: u64,
-    seed: u64,
-    output: PathBuf,
-}
-
-fn parse_len(word: &str) -> Result<u64, Box<dyn Error>> {
-    let (digits, unit) = [("KiB", 10), ("MiB", 20), ("GiB", 30)]
-        .into_iter()
-        .find_map(|(suffix, shift)| word.strip_suffix(suffix).map(|digits| (digits, 1 << shift)))
-        .unwrap_or((word, 1));
-    let number: u64 = digits.parse().map_err(|_| format!("{word:?}: expected a number, with KiB, MiB or GiB or without"))?;
-    number.checked_mul(unit).ok_or_else(|| format!("{word:?} is over 2^64").into())
-}
-
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
-    let (mut kind, mut bytes, mut blocks, mut seed, mut output) = (None, None, None, 1, None);
-    while let Some(name) = words.next() {
-        let value = words.next().ok_or_else(|| format!("{name}: a value is missing\n{USAGE}"))?;
-        match (name.as_str(), value.as_str()) {
-            ("--kind", "raw-1m") => kind = Some(Kind::Raw1M),
-            ("--kind", "pb-256k") => kind = Some(Kind::Pb256K),
-            ("--kind", "tiny") => kind = Some(Kind::Tiny),
-            ("--bytes", len) => bytes = Some(parse_len(len)?),
-            ("--blocks", count) => blocks = Some(parse_len(count)?),
-            ("--seed", number) => seed = parse_len(number)?,
-            ("-o", path) => output = Some(PathBuf::from(path)),
-            _ => return Err(format!("{name} {value}: not understood\n{USAGE}").into()),
-        }
+/// The most leaves whose DAG has no more blocks than that.
+fn leaf_count(kind: Kind, blocks: u64) -> u64 {
+    // Parents are one in `width - 1`: fewer than a fourth.
+    let mut leaves = blocks / 8 * 6;
+    while block_count(kind, leaves + 1) <= blocks {
+        leaves += 1;
     }
-    let (Some(kind), Some(output)) = (kind, output) else { return Err(USAGE.into()) };
-    let content_len = match (bytes, blocks) {
-        (Some(len), None) => len,
-        (None, Some(blocks)) => {
-            // The most leaves whose DAG has no more blocks than that; parents are one in `width - 1`.
-            let mut leaves = blocks / 8 * 6;
-            while block_count(kind, leaves + 1) <= blocks {
-                leaves += 1;
-            }
-            leaves * kind.leaf_len()
-        }
-        _ => return Err(format!("one of --bytes and --blocks is needed\n{USAGE}").into()),
-    };
-    Ok(Options { kind, content_len, seed, output })
+    leaves
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let Options { kind, content_len, seed, output } = parse(std::env::args().skip(1))?;
-    let mut archive = Archive::create(&output)?;
+/// How much to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// Bytes of content; for `tiny` what that is on average.
+    Bytes(u64),
+    /// Blocks, at most.
+    Blocks(u64),
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    pub(crate) blocks: u64,
+    leaves: u64,
+    /// Length of the archive.
+    pub(crate) len: u64,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} blocks ({} leaves), {} bytes", self.blocks, self.leaves, self.len)
+    }
+}
+
+/// Writes an archive: the same bytes for the same kind, size and seed.
+pub(crate) fn write(path: &Path, kind: Kind, size: Size, seed: u64) -> Result<Written> {
+    let content_len = match size {
+        Size::Bytes(len) => len,
+        Size::Blocks(blocks) => leaf_count(kind, blocks) * kind.leaf_len(),
+    };
+    let mut archive = Archive::create(path)?;
     let mut tree = Tree { kind, levels: Vec::new() };
     let mut noise = Noise(seed);
     let mut data = Vec::new();
@@ -323,6 +304,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tree.push(&mut archive, 0, Child { cid, content_len: leaf_len, dag_len: data.len() as u64 })?;
     }
     let root = tree.finish(&mut archive)?;
-    println!("{}: {} blocks ({leaves} leaves), {} bytes", output.display(), archive.blocks, archive.len);
-    Ok(archive.finish(&root)?)
+    let written = Written { blocks: archive.blocks, leaves, len: archive.len };
+    archive.finish(&root)?;
+    Ok(written)
 }
