@@ -345,7 +345,7 @@ impl<R: Read> Framer<R> {
                     self.skip = head.section_len();
                     return None;
                 }
-                Ok(head) if !at_end && head.section_len() > IN_MEMORY_MAX => {
+                Ok(head) if !at_end && self.heads_end.is_none() && head.section_len() > IN_MEMORY_MAX => {
                     if batch.spans.is_empty() {
                         self.huge_left = head.data_len;
                         *cursor = start.saturating_add(head.len());
@@ -354,7 +354,9 @@ impl<R: Read> Framer<R> {
                     }
                     return None;
                 }
-                Ok(head) if !at_end => return Some(start.saturating_add(head.section_len() as usize)),
+                Ok(head) if !at_end && self.heads_end.is_none() => {
+                    return Some(start.saturating_add(head.section_len() as usize));
+                }
                 Err(HeadError::NeedMore) if !at_end => return Some(start.saturating_add(section::HEAD_LEN_MAX)),
                 Err(HeadError::Cid { .. }) if !at_end && held.len() < SNIFF_LEN => {
                     return Some(start.saturating_add(SNIFF_LEN));
@@ -374,7 +376,8 @@ impl<R: Read> Framer<R> {
                     }
                 }
                 result => {
-                    let finding = lost(result, held);
+                    let left = self.heads_end.map_or(held.len() as u64, |end| end.saturating_sub(at.0));
+                    let finding = lost(result, held, left);
                     batch.findings.push(finding.at(at));
                     self.done = true;
                     *cursor = batch.filled;
@@ -508,9 +511,8 @@ fn concatenated_header(held: &[u8], at: FileOffset) -> bool {
     held.starts_with(&PRAGMA) || map.is_some_and(|map| Header::parse(map.to_vec(), at).is_ok())
 }
 
-/// The finding for bytes after which no section can be found.
-fn lost(result: std::result::Result<section::Head<'_>, HeadError>, held: &[u8]) -> Finding {
-    let left = held.len();
+/// The finding for bytes after which no section can be found; `left` is how many there are.
+fn lost(result: std::result::Result<section::Head<'_>, HeadError>, held: &[u8], left: u64) -> Finding {
     match result {
         Ok(head) => {
             let message = format!("a section of {} bytes, {left} are left in the file", head.section_len());

@@ -285,3 +285,45 @@ impl BlockSource for CarFile {
         CarFile::place(self, cid)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An opened archive without roots, with these bytes behind the header.
+    fn opened(sections: &[u8], control: &Control) -> CarFile {
+        let mut file = tempfile::tempfile().unwrap();
+        let bytes = [&Header::new(std::iter::empty()).encode(), sections].concat();
+        std::io::Write::write_all(&mut file, &bytes).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        CarFile::from_file(file, bytes.len() as u64, "test".to_owned(), control).unwrap()
+    }
+
+    fn section_head(declared: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        crate::varint::write(declared, &mut bytes);
+        bytes.extend([1, 0x55, 0x12, 32]);
+        bytes.extend([9; 32]);
+        bytes
+    }
+
+    #[test]
+    fn data_of_a_long_section_cut_short_is_not_read_as_sections() {
+        let inner = [section_head(36 + (1 << 20)), vec![7; 1 << 20]].concat();
+        let mut control = Control::default();
+        control.limits.section_len_max = 1 << 30;
+        for declared in [10 << 20, 20 << 20] {
+            let car = opened(&[section_head(declared), inner.clone()].concat(), &control);
+            assert_eq!(car.section_count(), 0, "{declared}");
+            let fault = car.first_fault().unwrap();
+            assert_eq!(fault.code(), Some(Code::Truncated), "{fault}");
+        }
+    }
+
+    #[test]
+    fn findings_are_bounded_and_the_worst_is_kept() {
+        let car = opened(&[1, 0xff].repeat(FINDINGS_MAX * 2), &Control::default());
+        assert_eq!(car.findings().len(), FINDINGS_MAX);
+        assert!(car.first_fault().is_some());
+    }
+}
