@@ -81,14 +81,17 @@ pub struct Summary {
 impl Summary {
     /// The error that this amounts to, unless the archive was written.
     pub fn error(&self) -> Option<Error> {
-        let count = self.missing_blocks;
+        let blocks = match self.missing_blocks {
+            1 => "1 block is missing".to_owned(),
+            count => format!("{count} blocks are missing"),
+        };
         let first = self.missing.first().map(|missing| missing.cid);
         let (kind, message) = match self.status {
             Status::Complete | Status::Partial => return None,
-            Status::Missing => (ErrorKind::Missing, format!("{count} blocks are missing, nothing was written")),
+            Status::Missing => (ErrorKind::Missing, format!("{blocks}, nothing was written")),
             Status::Damaged(code) => {
                 let kind = if code == Code::UnsupportedHash { ErrorKind::Unsupported(code) } else { ErrorKind::Format(code) };
-                (kind, format!("{count} blocks are missing, of some there are only damaged copies; nothing was written"))
+                (kind, format!("{blocks}, and there are only damaged copies of some; nothing was written"))
             }
         };
         let error = Error::new(kind, message);

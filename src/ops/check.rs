@@ -2,7 +2,7 @@
 
 use super::graph::Class;
 use crate::block::VerifyError;
-use crate::cid::{RawCid, codec, hash_code, is_commitment};
+use crate::cid::{Cid, RawCid, codec, hash_code, is_commitment};
 use crate::dag;
 use crate::error::{Code, Finding, Severity};
 use crate::format::{Batch, SectionRef};
@@ -157,14 +157,26 @@ impl Checked {
         self.records.push(record);
     }
 
+    /// The blocks that identity CIDs among the roots carry in themselves; `at` is where the roots stand.
+    pub(crate) fn of_roots(roots: &[Cid], at: FileOffset, checks: &Checks) -> Checked {
+        let mut checked = Checked::default();
+        let identities = roots.iter().filter(|root| root.hash().code() == hash_code::IDENTITY);
+        checked.read_inline(identities.map(Cid::to_bytes).collect(), at, checks);
+        checked
+    }
+
     /// Reads the links of one block, and of the blocks that its identity links carry.
     fn read_links(&mut self, record: &mut Record, cid: RawCid<'_>, data: &[u8], checks: &Checks) {
         let mut inline = Vec::new();
         self.links_of(record, cid, data, checks, &mut inline);
+        self.read_inline(inline, record.at, checks);
+    }
+
+    fn read_inline(&mut self, mut inline: Vec<Vec<u8>>, at: FileOffset, checks: &Checks) {
         // An identity CID has at most 128 bytes of data, so what it can carry in turn shrinks with every step.
         while let Some(bytes) = inline.pop() {
             let Ok(cid) = RawCid::parse(&bytes) else { continue };
-            let mut record = self::record(cid, record.at, cid.digest().len() as u64, Outcome::Verified, checks);
+            let mut record = record(cid, at, cid.digest().len() as u64, Outcome::Verified, checks);
             record.is_virtual = true;
             self.links_of(&mut record, cid, cid.digest(), checks, &mut inline);
             self.records.push(record);

@@ -56,8 +56,7 @@ pub(crate) struct Completeness<'g> {
     listed: HashSet<(NodeId, Class)>,
     /// How many more links may be followed again to list what is missing below a further root.
     budget: u64,
-    /// How many more bytes of paths may be kept.
-    path_budget: usize,
+    paths: PathBudget,
     /// Parts of files that are no files or have another size than the file says: the file, its class, both sizes.
     wrong_parts: Vec<(NodeId, Class, u64, Option<u64>)>,
     /// Roots that nothing in the archive is or links to.
@@ -101,7 +100,7 @@ impl<'g> Completeness<'g> {
             unread_links: 0,
             listed: HashSet::new(),
             budget: REPEATED_MAX,
-            path_budget: PATHS_MAX,
+            paths: PathBudget::default(),
             wrong_parts: Vec::new(),
             absent_roots: HashSet::new(),
         }
@@ -289,7 +288,7 @@ impl<'g> Completeness<'g> {
                 stack.push(Listing { node: link.target, class: link.class, cursor, path_len: path.len(), again });
             } else if let Ok(cid) = RawCid::parse(self.graph.wanted_cid(link.target)) {
                 let parent = RawCid::parse(self.graph.owner_cid(frame.node, frame.class)).ok().map(|cid| cid.to_cid());
-                let path = kept_path(&path, &mut self.path_budget);
+                let path = self.paths.keep(&path);
                 report.missing.push(MissingBlock { cid: cid.to_cid(), path, parent });
             }
         }
@@ -297,21 +296,32 @@ impl<'g> Completeness<'g> {
     }
 }
 
-/// As much of a path as the budget has room for.
-fn kept_path(path: &[u8], budget: &mut usize) -> Vec<u8> {
-    let room = PATH_MAX.min(*budget);
-    let mut kept = match path.get(..room) {
-        _ if path.is_empty() => b"/".to_vec(),
-        // Whole characters, so that a name that was text stays text.
-        Some(front) if path.len() > room => {
-            let half = front.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
-            [front.get(..room.saturating_sub(half)).unwrap_or_default(), "/…".as_bytes()].concat()
-        }
-        _ => path.to_vec(),
-    };
-    kept.shrink_to_fit();
-    *budget = budget.saturating_sub(kept.len());
-    kept
+/// How many more bytes of paths may be kept.
+#[derive(Debug)]
+pub(super) struct PathBudget(usize);
+
+impl Default for PathBudget {
+    fn default() -> PathBudget {
+        PathBudget(PATHS_MAX)
+    }
+}
+
+impl PathBudget {
+    /// As much of a path as there is room for, as [`MissingBlock::path`] has it.
+    pub(super) fn keep(&mut self, path: &[u8]) -> Vec<u8> {
+        let room = PATH_MAX.min(self.0);
+        let kept = match path.get(..room).filter(|front| front.len() < path.len()) {
+            _ if path.is_empty() => b"/".to_vec(),
+            // Whole characters, so that a name that was text stays text.
+            Some(front) => {
+                let half = front.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+                [front.get(..room.saturating_sub(half)).unwrap_or_default(), "/…".as_bytes()].concat()
+            }
+            None => path.to_vec(),
+        };
+        self.0 = self.0.saturating_sub(kept.len());
+        kept
+    }
 }
 
 #[cfg(test)]
@@ -362,9 +372,9 @@ mod tests {
             assert!(block.path.len() <= PATH_MAX + 4 && block.path.starts_with("/ää".as_bytes()));
             assert!(std::str::from_utf8(&block.path).unwrap().ends_with("ä/…"));
         }
-        let mut budget = 3;
-        assert_eq!(kept_path(b"/abcdef", &mut budget), "/ab/…".as_bytes());
-        assert_eq!(kept_path(b"/abcdef", &mut budget), "/…".as_bytes());
+        let mut budget = PathBudget(3);
+        assert_eq!(budget.keep(b"/abcdef"), "/ab/…".as_bytes());
+        assert_eq!(budget.keep(b"/abcdef"), "/…".as_bytes());
     }
 
     #[test]
@@ -380,6 +390,20 @@ mod tests {
             .map(|_| walk.root(top.0, &Control::default()).map(|root| (root.missing.len(), root.missing_cut)).unwrap())
             .collect();
         assert_eq!(cuts, [(1, false), (1, false), (0, true)]);
+    }
+
+    #[test]
+    fn a_root_that_is_its_own_block_is_walked() {
+        let (gone, _) = raw(b"gone");
+        let inner = directory(&[("gone", &gone)]);
+        let root = Cid::new_v1(codec::DAG_PB, Multihash::wrap(0, &inner.1).unwrap());
+        let incomplete = report(&car(&[root], &[]));
+        assert_eq!((incomplete.verdict, incomplete.missing_blocks), (Verdict::Incomplete, Some(1)));
+        assert_eq!(incomplete.roots[0].missing[0].path, b"/gone");
+        let complete = report(&car(&[root], &[&raw(b"gone")]));
+        assert_eq!((complete.verdict, complete.unreachable_blocks), (Verdict::Ok, Some(0)));
+        let broken = Cid::new_v1(codec::DAG_PB, Multihash::wrap(0, b"no node").unwrap());
+        assert_eq!(report(&car(&[broken], &[])).verdict, Verdict::Corrupt);
     }
 
     /// A file of one part of `size` bytes.

@@ -1,6 +1,6 @@
 //! Is everything there below a CID? Reads and proves each block once, however many roots are asked about.
 
-use super::completeness::MissingBlock;
+use super::completeness::{MissingBlock, PathBudget};
 use crate::cid::{Cid, Multihash, is_commitment};
 use crate::control::Control;
 use crate::dag;
@@ -16,6 +16,7 @@ pub struct Reach<'s, S: ?Sized> {
     control: Control,
     /// `true`: everything below is there.
     known: HashMap<(u64, Multihash), bool>,
+    paths: PathBudget,
 }
 
 struct Frame {
@@ -30,7 +31,7 @@ struct Frame {
 impl<'s, S: BlockSource + ?Sized> Reach<'s, S> {
     /// Nothing is read yet.
     pub fn new(source: &'s S, control: Control) -> Reach<'s, S> {
-        Reach { source, control, known: HashMap::new() }
+        Reach { source, control, known: HashMap::new(), paths: PathBudget::default() }
     }
 
     /// Whether everything below `root` is there, `root` included. The first missing block found is given to `on_missing`, and every
@@ -89,7 +90,7 @@ impl<'s, S: BlockSource + ?Sized> Reach<'s, S> {
         }
         let Some(block) = self.source.get(cid)? else {
             self.known.insert(key, false);
-            let path = if path.is_empty() { b"/".to_vec() } else { path.to_vec() };
+            let path = self.paths.keep(path);
             on_missing(MissingBlock { cid: *cid, path, parent });
             return Ok(Some(false));
         };

@@ -225,7 +225,10 @@ impl Together {
                 has_index: gather.index.is_some(),
             },
         };
-        let gathered = pipeline::run(&mut framer, &job, gather, &control)?;
+        let mut gathered = pipeline::run(&mut framer, &job, gather, &control)?;
+        if job.checks.links {
+            gathered.roots(&part.roots, &job.checks);
+        }
         self.graph = gathered.graph;
         part.findings = gathered.findings;
         let mut bytes = gathered.end.0;
@@ -450,6 +453,13 @@ impl Job<Gather> for Scan {
 }
 
 impl Gather {
+    /// Takes what roots carry in themselves.
+    fn roots(&mut self, roots: &[Cid], checks: &Checks) {
+        let mut checked = Checked::of_roots(roots, self.payload_start, checks);
+        self.findings.extend(checked.findings.drain(..));
+        checked.records.iter().for_each(|record| self.record(record, &checked));
+    }
+
     fn record(&mut self, record: &Record, checked: &Checked) {
         let (id, is_first) = if record.is_virtual {
             (self.graph.add_inline(record.key), true)

@@ -6,7 +6,7 @@ use crate::cid::{Cid, RawCid, codec, is_commitment};
 use crate::control::Control;
 use crate::dag::{self, pb};
 use crate::error::{Code, Error, ErrorKind, Result};
-use crate::ops::MissingBlock;
+use crate::ops::completeness::{MissingBlock, PathBudget};
 use crate::store::{BlockSource, Key, Keyer};
 use crate::unixfs::hamt::{Shard, Slot};
 use crate::unixfs::{Kind, SegmentRule, UnixFs};
@@ -83,6 +83,8 @@ pub(super) struct Walk<'w, S: ?Sized> {
     /// CIDs of the blocks that the path leads through.
     ancestors: Vec<u8>,
     pending: Pending,
+    /// What may be kept of the paths of missing blocks.
+    paths: PathBudget,
 }
 
 impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
@@ -103,6 +105,7 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
             path: Vec::new(),
             ancestors: Vec::new(),
             pending: Pending::default(),
+            paths: PathBudget::default(),
         }
     }
 
@@ -185,7 +188,7 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
             self.done.insert(key);
             let parent = self.ancestors.len().checked_sub(item.parent_len).and_then(|start| self.ancestors.get(start..));
             let parent = parent.and_then(|bytes| RawCid::parse(bytes).ok()).map(|cid| cid.to_cid());
-            let path = if self.path.is_empty() { b"/".to_vec() } else { self.path.clone() };
+            let path = self.paths.keep(&self.path);
             return (self.on_missing)(MissingBlock { cid, path, parent });
         };
         if is_new && Block::from_identity(&cid).is_none() {
