@@ -15,7 +15,8 @@ Examples:
   cartool diff old.car new.car
   cartool diff --json a.car b.car | jq .only_a
 
-< is only in A, > only in B, ~ in both and not the same. Exit code 1 when they differ.";
+< is only in A, > only in B, ~ in both and not the same.
+The exit code is 1 when they differ.";
 
 /// Compare two archives: blocks and paths only in one of them, and paths that changed
 #[derive(Debug, clap::Args)]

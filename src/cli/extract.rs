@@ -24,8 +24,10 @@ Examples:
   cartool extract --tar big.car | tar -x -C /srv
   cartool extract --dry-run -v partial.car    say what would be written, and what is missing
 
-One root that is a directory fills DIR; any other root becomes DIR/<cid>. Nothing outside DIR is touched, whatever the archive
-holds. What is not whole is not written: the other files are, and the exit code is 3 (something is missing) or 1 (at fault).";
+One root that is a directory fills DIR; any other root becomes DIR/<cid>.
+Nothing outside DIR is touched, whatever the archive holds. What is not whole
+is not written: the other files are, and the exit code is 3 (something is
+missing) or 1 (at fault).";
 
 /// Write the files of an archive to disk
 #[derive(Debug, clap::Args)]

@@ -22,7 +22,8 @@ Examples:
   cartool links metadata.json --from images.car
   cartool links --token-id 7 erc1155.json     fills in {id}
 
-A line is: JSON pointer, kind, canonical address; with an archive also here, partial or absent. Nothing is executed or fetched.";
+A line is: JSON pointer, kind, canonical address; with an archive also here,
+partial or absent. Nothing is executed or fetched.";
 
 /// List every IPFS address inside metadata, and whether archives hold it
 #[derive(Debug, clap::Args)]

@@ -20,7 +20,8 @@ Examples:
   cartool ls --tree token.car
   cartool ls token.car /ipfs/CID/images      when the archive has several roots
 
-An archive with several roots lists them by CID. What is not in the archive is marked, and the listing goes on.";
+An archive with several roots lists them by CID. What is not in the archive is
+marked, and the listing goes on. Only what is read for it is hashed.";
 
 /// List the files and directories of an archive
 #[derive(Debug, clap::Args)]

@@ -18,11 +18,12 @@ use std::path::{Path, PathBuf};
 const MERGE_HELP: &str = "\
 Examples:
   cartool merge *.car -o bundle.car
-  cartool merge --canonical a.car b.car -o bundle.car    the same bytes for any order of the inputs
-  cartool merge --wrap *.car -o bundle.car               one root: a directory that names each input
+  cartool merge --canonical a.car b.car -o out.car   the same for any order
+  cartool merge --wrap *.car -o bundle.car           a directory as the root
   cartool merge --manifest bundle.json *.car -o bundle.car
 
-Every block is hashed; any fault of any input ends the merge, and no output is left. Archives may be incomplete: see verify.";
+Every block is hashed; any fault of any input ends the merge, and no output is
+left. Archives may be incomplete: see verify.";
 
 /// Join archives into one: roots united, each block once
 #[derive(Debug, clap::Args)]
@@ -144,11 +145,13 @@ pub(crate) fn merge(args: &MergeArgs, common: &Common, control: &Control) -> Res
 const BUILD_HELP: &str = "\
 Examples:
   cartool build part1.car part2.car -o whole.car
-  cartool build response.car bafkrei….bin -o token.car --expect ipfs://bafy…/metadata.json
+  cartool build part.car bafkrei….bin -o token.car --expect ipfs://bafy…/7.json
   cartool build truncated.car retry.car -o whole.car
 
-Inputs may be gateway responses (also cut short), `ipfs dag export` files, partial archives, and raw blocks saved to files. The output
-has the same bytes whatever they were: depth first, each block once. Without --expect the inputs' one root is meant.";
+Inputs may be gateway responses (also cut short), `ipfs dag export` files,
+partial archives, and raw blocks saved to files. The output has the same bytes
+whatever they were: depth first, each block once. Without --expect the inputs'
+one root is meant.";
 
 /// Build one verified archive for one DAG from whatever was saved
 #[derive(Debug, clap::Args)]

@@ -18,8 +18,10 @@ Examples:
   cartool metadata token.car -o metadata.json
   cartool metadata --path 7.json collection.car
 
-Looked for under each root: the root itself as a JSON file; metadata.json in a dag-cbor map (NFT.Storage's layout) or in a
-directory; the only JSON file of a directory. When no rule says which file is meant they are listed, and the exit code is 3.";
+Looked for under each root: the root itself as a JSON file; metadata.json in a
+dag-cbor map (NFT.Storage's layout) or in a directory; the only JSON file of a
+directory. When no rule says which file is meant they are listed, and the exit
+code is 3.";
 
 /// Print the NFT metadata JSON of an archive, its exact bytes
 #[derive(Debug, clap::Args)]

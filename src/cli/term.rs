@@ -13,6 +13,15 @@ use std::time::Duration;
 /// Text from an archive as one line that is safe to print: control characters, line breaks and characters that change the
 /// direction of text are written as escapes.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+    escape_with(text, |out, c| out.extend(c.escape_default()))
+}
+
+/// JSON text with the same characters as `\u` escapes: the same value, safe to print. They stand in strings only.
+fn escape_json(text: &str) -> Cow<'_, str> {
+    escape_with(text, |out, c| c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))))
+}
+
+fn escape_with(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {
     let is_plain = |c: char| {
         !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
@@ -21,7 +30,7 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_plain(c) { out.push(c) } else { out.extend(c.escape_default()) }
+        if is_plain(c) { out.push(c) } else { escape(&mut out, c) }
     }
     Cow::Owned(out)
 }
@@ -66,8 +75,8 @@ impl Out {
 
     /// One JSON value, on a line of its own.
     pub(crate) fn json(&mut self, value: &serde_json::Value) -> Result<()> {
-        serde_json::to_writer(&mut self.out, value).map_err(|e| failed(e.into()))?;
-        self.out.write_all(b"\n").map_err(failed)
+        let text = value.to_string();
+        self.out.write_all(escape_json(&text).as_bytes()).and_then(|()| self.out.write_all(b"\n")).map_err(failed)
     }
 
     /// Bytes as they are: only what was hashed.
@@ -190,6 +199,8 @@ mod tests {
         assert_eq!(escape("a b.png"), "a b.png");
         assert_eq!(escape("\x1b[31mred\n"), "\\u{1b}[31mred\\n");
         assert_eq!(escape("\u{202e}gnp.exe"), "\\u{202e}gnp.exe");
+        let json = serde_json::Value::from("a\u{202e}\u{9b}b\n").to_string();
+        assert_eq!(escape_json(&json), r#""a\u202e\u009bb\n""#);
         assert_eq!(escape_bytes(b"ok\xff\x00\xc3\xa9"), "ok\\xff\\u{0}é");
     }
 }

@@ -24,7 +24,8 @@ Examples:
   cartool verify --json *.car | jq 'select(.verdict != \"ok\")'
   ipfs dag export CID | cartool verify -
 
-A CAR that was cut between two blocks looks whole: only the DAG walk tells. --blocks-only leaves it out.";
+A CAR that was cut between two blocks looks whole: only the DAG walk tells.
+--blocks-only leaves it out.";
 
 /// Prove archives: structure, every block's hash, the roots, the DAG below them, a CARv2's index
 #[derive(Debug, clap::Args)]

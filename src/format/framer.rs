@@ -157,6 +157,8 @@ pub struct Framer<R> {
     done: bool,
     /// Set while only heads are read: where the sections end, by the file's length.
     heads_end: Option<u64>,
+    /// Bytes of the last section that was passed over, or 0: the next is likely to be as long.
+    last_len: u64,
 }
 
 impl<R: Read> Framer<R> {
@@ -187,6 +189,7 @@ impl<R: Read> Framer<R> {
                 input_ended: false,
                 done: false,
                 heads_end: None,
+                last_len: 0,
             }),
             Err(error) if error.code().is_some() && !seen.starts_with(&PRAGMA) => match sniff::not_a_car(&seen) {
                 Some(guess) => Err(Error::format(Code::NotACar, FileOffset(0), guess.to_string())),
@@ -336,13 +339,15 @@ impl<R: Read> Framer<R> {
                     let cid = start.saturating_add(head.varint_len) as u32;
                     let end = start.saturating_add(head.section_len() as usize);
                     batch.spans.push(Span { start: start as u32, cid, end: end as u32, data_len: head.data_len });
+                    self.last_len = head.section_len();
                     *cursor = end;
                 }
                 Ok(head) if self.heads_end.is_some_and(|end| head.section_len() <= end.saturating_sub(at.0)) => {
                     let cid = start.saturating_add(head.varint_len) as u32;
                     let end = start.saturating_add(head.len()) as u32;
                     batch.spans.push(Span { start: start as u32, cid, end, data_len: head.data_len });
-                    self.skip = head.section_len();
+                    self.last_len = head.section_len();
+                    self.skip = self.last_len;
                     return None;
                 }
                 Ok(head) if !at_end && self.heads_end.is_none() && head.section_len() > IN_MEMORY_MAX => {
@@ -368,9 +373,7 @@ impl<R: Read> Framer<R> {
                     }
                 }
                 Err(HeadError::TooLarge { declared, section_len }) => {
-                    let max = self.limits.section_len_max;
-                    let message = format!("a section of {declared} bytes, the limit is {max} (--max-section)");
-                    batch.findings.push(Finding::new(Code::SectionTooLarge, message).at(at));
+                    batch.findings.push(too_large(declared, &self.limits, at));
                     if !self.skipped(section_len, batch, cursor) {
                         return None;
                     }
@@ -471,7 +474,7 @@ impl<R: Read + Seek> Framer<R> {
     /// When the input cannot be read.
     pub fn next_heads(&mut self, batch: &mut Batch, file_len: u64) -> Result<bool> {
         // Long sections: read little more than a head. Short ones: read many at once.
-        let window = if self.skip > 16 << 10 { section::HEAD_LEN_MAX * 2 } else { 256 << 10 };
+        let window = if self.last_len > 16 << 10 { section::HEAD_LEN_MAX * 2 } else { 256 << 10 };
         let held = self.skip.min(self.carry.len() as u64);
         self.carry.drain(..held as usize);
         let ahead = self.skip.saturating_sub(held);
@@ -486,6 +489,12 @@ impl<R: Read + Seek> Framer<R> {
 
 /// Enough bytes to recognise a server's error text.
 const SNIFF_LEN: usize = 64;
+
+/// The finding for a section that is longer than allowed.
+fn too_large(declared: u64, limits: &Limits, at: FileOffset) -> Finding {
+    let message = format!("a section of {declared} bytes, the limit is {} (--max-section)", limits.section_len_max);
+    Finding::new(Code::SectionTooLarge, message).at(at)
+}
 
 /// The finding for a section whose length is known and whose CID is none.
 fn bad_cid(section_len: u64, error: &CidError, held: &[u8], at: FileOffset) -> Finding {

@@ -192,6 +192,12 @@ fn conclude(
     }
     let (missing, first) = check.missing(found, carv2.is_fully_indexed());
     report.missing = missing;
+    if let Some(at) = summary.trailing_at.filter(|_| missing > 0) {
+        // Either alone can be meant; together they are what a damaged count leaves.
+        let message =
+            format!("the index ends {} bytes before the file, and {missing} blocks are not in it", summary.trailing_len);
+        findings.push(Finding::new(Code::BadIndex, message).at(at));
+    }
     if let Some(place) = first.and_then(|first| first.in_file(FileOffset(carv2.data_offset))) {
         let message = format!("{missing} blocks are not in the index, the first is here");
         findings.push(Finding::new(Code::IndexMismatch, message).at(place).severity(Severity::Note));

@@ -78,7 +78,7 @@ impl CarFile {
             for head in batch.heads() {
                 car.section_count = car.section_count.saturating_add(1);
                 car.payload_len = car.payload_len.saturating_add(head.data_len);
-                car.remember(head.cid, head.at)?;
+                car.remember(head.cid, head.at, head.data_len)?;
             }
             batch.findings.drain(..).for_each(|finding| car.note(finding));
             control.check()?;
@@ -97,11 +97,12 @@ impl CarFile {
         }
     }
 
-    fn remember(&mut self, cid: RawCid<'_>, at: FileOffset) -> Result<()> {
+    fn remember(&mut self, cid: RawCid<'_>, at: FileOffset, data_len: u64) -> Result<()> {
         let tag = self.keyer.key(cid.hash_code(), cid.digest()).tag();
         if self.find(tag, cid.hash_code(), cid.digest())?.is_some() {
             // A second copy is never read, but a forged one must not go unnoticed.
-            if let Some(fault) = self.read_block(at, cid.to_cid())?.err() {
+            if let Some(fault) = self.read_block(at, cid.to_cid(), data_len.min(FIRST_READ as u64) as usize + HEAD_LEN_MAX)?.err()
+            {
                 self.note(fault);
             }
             return Ok(());
@@ -180,7 +181,7 @@ impl CarFile {
     /// # Errors
     /// As [`BlockSource::get`].
     pub fn get_at(&self, cid: &Cid, at: FileOffset) -> Result<Block> {
-        self.read_block(at, *cid)?.map_err(|fault| Error::from(fault).in_file(&*self.name))
+        self.read_block(at, *cid, FIRST_READ)?.map_err(|fault| Error::from(fault).in_file(&*self.name))
     }
 
     fn find(&self, tag: u64, code: u64, digest: &[u8]) -> Result<Option<FileOffset>> {
@@ -219,8 +220,8 @@ impl CarFile {
     }
 
     /// Reads and hashes the section at `at` as the block `cid`; the inner error is a fault of the archive.
-    fn read_block(&self, at: FileOffset, cid: Cid) -> Result<std::result::Result<Block, Finding>> {
-        let mut data = vec![0; FIRST_READ];
+    fn read_block(&self, at: FileOffset, cid: Cid, first_read: usize) -> Result<std::result::Result<Block, Finding>> {
+        let mut data = vec![0; first_read];
         let held = self.read_at(at, &mut data)?;
         data.truncate(held);
         let (head_len, data_len) = match section::head(&data, &self.limits) {
@@ -259,7 +260,7 @@ impl CarFile {
             let mut bytes = [0; HEAD_LEN_MAX];
             let held = self.read_at(*at, &mut bytes)?;
             if let Ok(head) = section::head(bytes.get(..held).unwrap_or_default(), &self.limits)
-                && let Err(fault) = self.read_block(*at, head.cid.to_cid())?
+                && let Err(fault) = self.read_block(*at, head.cid.to_cid(), FIRST_READ)?
             {
                 return Err(Error::from(fault).in_file(&*self.name));
             }
