@@ -9,7 +9,7 @@ pub struct Limits {
     pub section_len_max: u64,
     /// Most levels of links, or of nesting inside one block (`--max-depth`, 1024): what gateways traverse since 2026.
     pub depth_max: u32,
-    /// Most files and directories to list or write (`--max-entries`). `None`: 65,536 plus sixteen times the links of the
+    /// Most files and directories to list or write (`--max-entries`). `None`: 16,384 plus sixteen times the links of the
     /// distinct directories read, which no tree meets unless it repeats itself on purpose.
     pub entries_max: Option<u64>,
     /// Most bytes to write (`--max-bytes`, 1 TiB).

@@ -41,7 +41,7 @@ pub(crate) struct Common {
     /// Most levels of directories, links or nesting to follow
     #[arg(long, global = true, default_value_t = 1024, value_name = "N", hide_short_help = true)]
     max_depth: u32,
-    /// Most files and directories to list or write [default: 65536 plus 16 for each link of the directories read]
+    /// Most files and directories to list or write [default: 16384 plus 16 for each link of the directories read]
     #[arg(long, global = true, value_name = "N", hide_short_help = true)]
     max_entries: Option<u64>,
     /// Most bytes of files to write

@@ -18,6 +18,8 @@ use std::io::{Read, Seek};
 
 /// Bytes a batch asks for unless a single section is longer.
 const BATCH_LEN: usize = 2 << 20;
+/// The same for sections of less than 4 KiB: such a batch stays in a core's own cache while it is hashed and looked at.
+const SHORT_BATCH_LEN: usize = 256 << 10;
 /// Sections longer than this are never held whole: see [`Batch::huge`].
 pub const IN_MEMORY_MAX: u64 = 16 << 20;
 
@@ -230,7 +232,7 @@ impl<R: Read> Framer<R> {
     /// Only when the input cannot be read. Faults of the archive are in [`Batch::findings`].
     pub fn next_batch(&mut self, batch: &mut Batch) -> Result<bool> {
         self.pass_over()?;
-        self.next_window(batch, BATCH_LEN)
+        self.next_window(batch, if self.last_len < 4 << 10 { SHORT_BATCH_LEN } else { BATCH_LEN })
     }
 
     /// The next sections, with at least `window` bytes in hand.

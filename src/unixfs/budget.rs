@@ -10,7 +10,7 @@ use crate::store::{Key, Keyer};
 use hashbrown::HashTable;
 
 /// Entries that any run may have, however little it has read.
-const ENTRIES_FREE: u64 = 1 << 16;
+const ENTRIES_FREE: u64 = 1 << 14;
 /// How often, on average, each link of a distinct node may be followed.
 const REPEATS: u64 = 16;
 /// How many bytes of output pay for one more link to follow: chunks that repeat are common in sparse files.
