@@ -1,13 +1,14 @@
 //! Lists the sections of an archive, in file order.
 
 use super::check::Hashing;
+use super::huge::{self, Proof};
 use super::pipeline::{self, Job, Pieces};
 use crate::block::VerifyError;
 use crate::cid::{Cid, RawCid};
 use crate::control::Control;
-use crate::error::{Code, Finding, Result};
+use crate::error::{Finding, Result};
 use crate::format::{Batch, Framer, Huge};
-use crate::hash::{self, Hasher, Outcome};
+use crate::hash::{self, Outcome};
 use crate::offset::FileOffset;
 use crate::store::Input;
 
@@ -109,20 +110,9 @@ impl<'s> Job<Sinks<'s>> for List {
 
     fn huge(&self, sinks: &mut Sinks<'s>, huge: &Huge, pieces: &mut Pieces<'_>) -> Result<()> {
         let cid = RawCid::parse(&huge.cid).unwrap_or(RawCid::EMPTY);
-        let mut hasher = Hasher::new(cid.hash_code(), cid.digest().len());
-        let cut = pieces(&mut |piece| {
-            hasher.iter_mut().for_each(|hasher| hasher.update(piece));
-            Ok(())
-        })?;
-        let outcome = hasher.map_or_else(Outcome::Unverifiable, |hasher| hasher.finish_matches(cid.digest()));
-        match (cut, outcome) {
-            (Some(finding), _) => (sinks.on_finding)(finding),
-            (None, Outcome::Verified) => (sinks.on_block)(&info(cid, huge.at, huge.head_len, huge.data_len))?,
-            (None, outcome) => {
-                let code = if outcome == Outcome::Mismatch { Code::HashMismatch } else { Code::UnsupportedHash };
-                let message = format!("a block of {} bytes does not match its CID", huge.data_len);
-                (sinks.on_finding)(Finding::new(code, message).at(huge.at).cid(cid.to_cid()));
-            }
+        match huge::prove(huge, cid, pieces, &mut |_| Ok(()))? {
+            Proof::Sound => (sinks.on_block)(&info(cid, huge.at, huge.head_len, huge.data_len))?,
+            Proof::Unsound(_, finding) | Proof::Cut(finding) => (sinks.on_finding)(finding),
         }
         Ok(())
     }

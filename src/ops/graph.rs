@@ -152,14 +152,15 @@ impl Graph {
         if self.nodes.get(guess as usize).is_some_and(|node| (node.key_low, node.key_high) == rest) {
             return (guess, false);
         }
-        if let Some(id) = self.lookup(tag, rest) {
+        let id = self.nodes.len() as u32;
+        let nodes = &self.nodes;
+        let same = |id: u32| nodes.get(id as usize).is_some_and(|node| (node.key_low, node.key_high) == rest);
+        if let Some(id) = self.table.find_or_insert(tag, id, same) {
             return (id, false);
         }
-        let id = self.nodes.len() as u32;
         let (key_low, key_high) = rest;
         let (place, links, class) = (ABSENT, NO_LINKS, Class::Leaf);
         self.nodes.push(Node { key_low, key_high, place, links, codec: 0, version: 0, class, size: UNKNOWN });
-        self.table.insert(tag, id);
         (id, true)
     }
 

@@ -10,6 +10,7 @@ pub mod expect;
 pub mod extract;
 mod findings;
 mod graph;
+mod huge;
 mod index_check;
 pub mod merge;
 pub mod metadata;

@@ -1,12 +1,13 @@
 //! Every section of an archive hashed on all cores, and handed on in file order with what the hashing said.
 
+use super::huge::{self, Proof};
 use super::pipeline::{self, Job, Pieces};
 use crate::block::VerifyError;
-use crate::cid::{RawCid, hash_name};
+use crate::cid::RawCid;
 use crate::control::Control;
 use crate::error::{Finding, Result};
 use crate::format::{Batch, Framer, Huge, SectionRef};
-use crate::hash::{self, Hasher, Outcome};
+use crate::hash::{self, Outcome};
 use crate::offset::FileOffset;
 use crate::store::{Key, Keyer};
 use std::io::Read;
@@ -137,26 +138,10 @@ impl<C: Collector> Job<C> for Scan {
             data_len: huge.data_len,
         };
         let wanted = collector.huge(head)?;
-        let mut hasher = Hasher::new(cid.hash_code(), cid.digest().len());
-        let cut = pieces(&mut |piece| {
-            if let Ok(hasher) = &mut hasher {
-                hasher.update(piece);
-            }
-            if wanted { collector.huge_piece(piece) } else { Ok(()) }
-        })?;
-        let outcome = hasher.map_or_else(Outcome::Unverifiable, |hasher| hasher.finish_matches(cid.digest()));
-        let why = match (cut, outcome) {
-            (Some(cut), _) => Some(cut.cid(cid.to_cid())),
-            (None, Outcome::Verified) => None,
-            (None, Outcome::Unverifiable(_)) => {
-                let error = VerifyError::new(outcome, cid.hash_code(), cid.digest(), &[]);
-                Some(Finding::new(error.code(), error.to_string()).at(huge.at).cid(cid.to_cid()))
-            }
-            (None, Outcome::Mismatch) => {
-                let name = hash_name(cid.hash_code());
-                let message = format!("the {} bytes of the block do not match their CID's {name} digest", huge.data_len);
-                Some(Finding::new(crate::error::Code::HashMismatch, message).at(huge.at).cid(cid.to_cid()))
-            }
+        let mut on_piece = |piece: &[u8]| if wanted { collector.huge_piece(piece) } else { Ok(()) };
+        let why = match huge::prove(huge, cid, pieces, &mut on_piece)? {
+            Proof::Sound => None,
+            Proof::Unsound(_, why) | Proof::Cut(why) => Some(why),
         };
         collector.huge_end(head, why)
     }

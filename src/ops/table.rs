@@ -33,21 +33,34 @@ impl Table {
 
     /// The number under this tag for which `is_it` holds.
     pub(crate) fn find(&self, tag: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let home = self.home(tag);
-        let (front, back) = self.slots.split_at(home);
-        back.iter().chain(front).take_while(|slot| slot.1 != EMPTY).find(|slot| slot.0 == tag && is_it(slot.1)).map(|slot| slot.1)
+        self.probe(tag, is_it).ok()
     }
 
-    /// Adds a number that is not there.
-    pub(crate) fn insert(&mut self, tag: u32, number: u32) {
+    /// The number under this tag for which `is_it` holds; if there is none, `new` is added and `None` comes back.
+    pub(crate) fn find_or_insert(&mut self, tag: u32, new: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         if self.len >= self.slots.len() / 4 * 3 {
             self.grow();
         }
-        let home = self.home(tag);
-        self.len += 1;
-        let (front, back) = self.slots.split_at_mut(home);
-        if let Some(slot) = back.iter_mut().chain(front).find(|slot| slot.1 == EMPTY) {
-            *slot = (tag, number);
+        match self.probe(tag, is_it) {
+            Ok(number) => Some(number),
+            Err(free) => {
+                self.len += 1;
+                self.slots.get_mut(free).into_iter().for_each(|slot| *slot = (tag, new));
+                None
+            }
+        }
+    }
+
+    /// Where the number is, or the first free place: there always is one.
+    fn probe(&self, tag: u32, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        let mut at = self.home(tag);
+        loop {
+            match self.slots.get(at) {
+                Some((_, EMPTY)) => return Err(at),
+                Some((found, number)) if *found == tag && is_it(*number) => return Ok(*number),
+                Some(_) => at += 1,
+                None => at = 0,
+            }
         }
     }
 
@@ -57,7 +70,7 @@ impl Table {
         self.shift -= 1;
         self.len = 0;
         for (tag, number) in old.into_iter().filter(|slot| slot.1 != EMPTY) {
-            self.insert(tag, number);
+            self.find_or_insert(tag, number, |_| false);
         }
     }
 }
@@ -72,10 +85,11 @@ mod tests {
         let tag = |n: u32| n.wrapping_mul(2_654_435_761) ^ 77;
         for n in 0..100_000 {
             assert_eq!(table.find(tag(n), |found| found == n), None);
-            table.insert(tag(n), n);
+            assert_eq!(table.find_or_insert(tag(n), n, |found| found == n), None);
+            assert_eq!(table.find_or_insert(tag(n), n, |found| found == n), Some(n));
         }
         for n in 100_000..100_050 {
-            table.insert(5, n);
+            assert_eq!(table.find_or_insert(5, n, |found| found == n), None);
         }
         assert!((0..100_000).all(|n| table.find(tag(n), |found| found == n) == Some(n)));
         assert!((100_000..100_050).all(|n| table.find(5, |found| found == n) == Some(n)));

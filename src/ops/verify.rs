@@ -7,6 +7,7 @@ use super::check::{self, Checked, Checks, Hashing, Record};
 use super::completeness::{Completeness, RootReport};
 use super::findings::{Findings, Notes};
 use super::graph::{Arrival, Class, Graph, NewLink};
+use super::huge::{self, Proof};
 use super::index_check::{IndexCheck, IndexReport};
 use super::pipeline::{self, Job, Pieces};
 use crate::cid::{Cid, RawCid, codec_name, hash_name};
@@ -14,7 +15,7 @@ use crate::control::Control;
 use crate::dag::Coverage;
 use crate::error::{Code, Error, Finding, Result, Severity};
 use crate::format::{Batch, Framer, Huge};
-use crate::hash::{self, Hasher, Outcome};
+use crate::hash::{self, Outcome};
 use crate::offset::{FileOffset, PayloadOffset};
 use crate::unixfs::Strictness;
 use std::collections::BTreeMap;
@@ -413,27 +414,18 @@ impl Job<Gather> for Scan {
 
     fn huge(&self, state: &mut Gather, huge: &Huge, pieces: &mut Pieces<'_>) -> Result<()> {
         let Ok(cid) = RawCid::parse(&huge.cid) else { return Ok(()) };
-        let mut hasher = Hasher::new(cid.hash_code(), cid.digest().len());
-        let cut = pieces(&mut |piece| {
-            if let Ok(hasher) = &mut hasher {
-                hasher.update(piece);
+        let outcome = match huge::prove(huge, cid, pieces, &mut |_| Ok(()))? {
+            Proof::Sound => Outcome::Verified,
+            Proof::Unsound(outcome, finding) => {
+                state.findings.push(finding);
+                outcome
             }
-            Ok(())
-        })?;
-        if let Some(finding) = cut {
-            state.findings.push(finding.cid(cid.to_cid()));
-            return Ok(());
-        }
-        let outcome = hasher.map_or_else(Outcome::Unverifiable, |hasher| hasher.finish_matches(cid.digest()));
-        if outcome != Outcome::Verified {
-            let code = if outcome == Outcome::Mismatch { Code::HashMismatch } else { Code::UnsupportedHash };
-            let message = format!(
-                "a block of {} bytes that could not be matched with its {} digest",
-                huge.data_len,
-                hash_name(cid.hash_code())
-            );
-            state.findings.push(Finding::new(code, message).at(huge.at).cid(cid.to_cid()));
-        } else if self.checks.links && Class::of(cid.codec()) != Class::Leaf {
+            Proof::Cut(finding) => {
+                state.findings.push(finding);
+                return Ok(());
+            }
+        };
+        if outcome == Outcome::Verified && self.checks.links && Class::of(cid.codec()) != Class::Leaf {
             let message = format!(
                 "a {} block of {} bytes: links are read from blocks of at most {} bytes",
                 codec_name(cid.codec()),
