@@ -241,17 +241,22 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Appends the current key or index of every open container, joined with `/`.
-    pub(crate) fn write_path(&self, out: &mut Vec<u8>) {
+    /// Appends the current key or index of every open container, joined with `/`; of all that the first `max` bytes.
+    pub(crate) fn write_path(&self, max: usize, out: &mut Vec<u8>) {
+        let end = out.len().saturating_add(max);
         let inline = self.inline.get(..self.inline_len).unwrap_or_default();
         for (i, frame) in inline.iter().chain(&self.spill).enumerate() {
             if i > 0 {
                 out.push(b'/');
             }
             match frame.key {
-                Some(key) => out.extend_from_slice(key),
+                Some(key) => out.extend_from_slice(key.get(..end.saturating_sub(out.len())).unwrap_or(key)),
                 // Writing to memory does not fail.
                 None => drop(write!(out, "{}", frame.total.saturating_sub(frame.left).saturating_sub(1))),
+            }
+            if out.len() >= end {
+                out.truncate(end);
+                return;
             }
         }
     }

@@ -155,3 +155,41 @@ proptest! {
         let _ = step(&block, &[b"a", b"2", b"b"]);
     }
 }
+
+/// `{<key>: [link, …]}` with a key of `key_len` bytes and `links` links.
+fn long_key(key_len: u32, links: u16) -> Vec<u8> {
+    let mut block = vec![0xa1, 0x7a];
+    block.extend(key_len.to_be_bytes());
+    block.resize(block.len() + key_len as usize, b'k');
+    block.push(0x99);
+    block.extend(links.to_be_bytes());
+    for _ in 0..links {
+        block.extend([0xd8, 0x2a, 0x45, 0, 1, 0x55, 0, 0]);
+    }
+    block
+}
+
+#[test]
+fn paths_of_all_links_are_bounded_by_the_block() {
+    let block = long_key(1 << 20, 5000);
+    let (mut room, mut paths, mut count, mut longest) = (crate::dag::PathRoom::of(&block), Vec::new(), 0, 0);
+    scan_links(&block, 16, |_, path| {
+        let before = paths.len();
+        room.write(path, &mut paths);
+        longest = longest.max(paths.len() - before);
+        count += 1;
+    })
+    .unwrap();
+    assert_eq!((count, longest), (5000, 4 << 10));
+    assert!(paths.len() <= 4 * block.len(), "{}", paths.len());
+    // Short keys are kept whole.
+    let block = long_key(30, 3);
+    let (mut room, mut paths) = (crate::dag::PathRoom::of(&block), Vec::new());
+    scan_links(&block, 16, |_, path| {
+        room.write(path, &mut paths);
+        paths.push(b' ');
+    })
+    .unwrap();
+    let key = "k".repeat(30);
+    assert_eq!(paths, format!("{key}/0 {key}/1 {key}/2 ").into_bytes());
+}

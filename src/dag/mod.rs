@@ -197,10 +197,41 @@ impl<'p> Path<'p> {
     /// Appends map keys, list indexes or the link's name, joined with `/`. Keys are raw bytes and may hold a `/` themselves.
     /// Nothing is appended for an unnamed dag-pb link or a link that is the whole block.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        self.write_at_most(usize::MAX, out);
+    }
+
+    /// As [`Path::write_to`], but no more than the first `max` bytes. No more is touched either: a long key above many links would
+    /// otherwise be copied for each of them.
+    pub fn write_at_most(&self, max: usize, out: &mut Vec<u8>) {
         match self.0 {
-            PathKind::Frames(stack) => stack.write_path(out),
-            PathKind::Text(text) => out.extend_from_slice(text),
+            PathKind::Frames(stack) => stack.write_path(max, out),
+            PathKind::Text(text) => out.extend_from_slice(text.get(..max).unwrap_or(text)),
         }
+    }
+}
+
+/// Bounds what the paths of one block's links take in memory together: four times the block, where a link alone takes some 40 bytes.
+///
+/// Honest blocks have short keys above their links. Of others the paths are cut, in the end to nothing; the links are all there.
+#[derive(Debug)]
+pub struct PathRoom {
+    left: usize,
+}
+
+impl PathRoom {
+    /// The longest part of one link's path that is kept, in bytes.
+    const PATH_LEN_MAX: usize = 4 << 10;
+
+    /// The room for the links of this block.
+    pub fn of(block: &[u8]) -> PathRoom {
+        PathRoom { left: block.len().saturating_mul(4) }
+    }
+
+    /// Appends a path, as far as there is room.
+    pub fn write(&mut self, path: Path<'_>, out: &mut Vec<u8>) {
+        let before = out.len();
+        path.write_at_most(self.left.min(Self::PATH_LEN_MAX), out);
+        self.left = self.left.saturating_sub(out.len().saturating_sub(before));
     }
 }
 

@@ -191,8 +191,9 @@ impl Checked {
                 if code == codec::RAW {
                     record.file_size = Some(data.len() as u64);
                 }
+                let mut room = dag::PathRoom::of(data);
                 let outcome = dag::links(code, data, checks.depth_max, &mut |target, path| {
-                    self.add_link(target, None, checks, inline, &mut |out| path.write_to(out));
+                    self.add_link(target, None, checks, inline, &mut |out| room.write(path, out));
                 });
                 outcome.map(|outcome| (outcome.coverage, outcome.notes))
             }

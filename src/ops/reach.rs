@@ -122,9 +122,10 @@ pub(crate) fn links_of(cid: &Cid, data: &[u8], control: &Control) -> Result<Vec<
         let rule = SegmentRule::of_data(node.info.data);
         links.extend(node.links.iter().map(|link| (link.cid.to_cid(), rule.segment(link.name()).to_vec())));
     } else {
+        let mut room = dag::PathRoom::of(data);
         dag::links(cid.codec(), data, control.limits.depth_max, &mut |target, path| {
             let mut segment = Vec::new();
-            path.write_to(&mut segment);
+            room.write(path, &mut segment);
             links.push((target.to_cid(), segment));
         })
         .map_err(bad)?;

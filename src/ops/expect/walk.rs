@@ -224,10 +224,11 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
             return Ok(());
         }
         let mut segment = Vec::new();
+        let mut room = dag::PathRoom::of(block.data());
         let depth_max = self.control.limits.depth_max;
         dag::links(cid.codec(), block.data(), depth_max, &mut |target, path| {
             segment.clear();
-            path.write_to(&mut segment);
+            room.write(path, &mut segment);
             self.push(target.bytes(), &segment, Want::All, parent_len);
         })
         .map_err(bad)?;
