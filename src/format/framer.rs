@@ -20,6 +20,8 @@ use std::io::{Read, Seek};
 const BATCH_LEN: usize = 2 << 20;
 /// The same for sections of less than 4 KiB: such a batch stays in a core's own cache while it is hashed and looked at.
 const SHORT_BATCH_LEN: usize = 256 << 10;
+/// At most, for long sections: 32 of them, or 16, are hashed side by side. Whole ones, so that little is carried over.
+const LONG_BATCH_LEN: usize = (16 << 20) + (64 << 10);
 /// Sections longer than this are never held whole: see [`Batch::huge`].
 pub const IN_MEMORY_MAX: u64 = 16 << 20;
 
@@ -232,7 +234,16 @@ impl<R: Read> Framer<R> {
     /// Only when the input cannot be read. Faults of the archive are in [`Batch::findings`].
     pub fn next_batch(&mut self, batch: &mut Batch) -> Result<bool> {
         self.pass_over()?;
-        self.next_window(batch, if self.last_len < 4 << 10 { SHORT_BATCH_LEN } else { BATCH_LEN })
+        self.next_window(batch, self.batch_len())
+    }
+
+    /// Bytes to ask for, if the sections to come are as long as the last one.
+    fn batch_len(&self) -> usize {
+        match usize::try_from(self.last_len).unwrap_or(LONG_BATCH_LEN) {
+            len if len < 4 << 10 => SHORT_BATCH_LEN,
+            len if len <= LONG_BATCH_LEN / 32 => len.saturating_mul(32).max(BATCH_LEN),
+            len => len.saturating_mul(16).clamp(BATCH_LEN, LONG_BATCH_LEN),
+        }
     }
 
     /// The next sections, with at least `window` bytes in hand.
