@@ -9,6 +9,7 @@ mod function;
 mod sha256;
 
 use crate::cid::{DIGEST_LEN_MAX, hash_code};
+use crate::format::SectionRef;
 use function::{Function, Run};
 pub use sha256::{Kernel, KernelError};
 use std::fmt;
@@ -61,6 +62,13 @@ pub struct Job<'a> {
     pub digest: &'a [u8],
     /// The bytes.
     pub data: &'a [u8],
+}
+
+impl<'a> Job<'a> {
+    /// Does the section hold what its CID says?
+    pub fn of(section: &SectionRef<'a>) -> Job<'a> {
+        Job { hash_code: section.cid.hash_code(), digest: section.cid.digest(), data: section.data }
+    }
 }
 
 /// Whether `data` hashes to `digest`. Allocates nothing.

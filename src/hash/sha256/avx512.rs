@@ -148,8 +148,9 @@ fn compress<const G: usize>(state: &mut [Word<G>; 8], words: &[[__m512i; 16]; G]
             if $is_scheduled {
                 w[$i] = next_word(&w[$i], &w[($i + 1) % 16], &w[($i + 9) % 16], &w[($i + 14) % 16]);
             }
-            let constant = [_mm512_set1_epi32($k[$i / 4][$i % 4].cast_signed()); G];
-            let sum = add(&add(&$h, &add(&w[$i], &constant)), &add(&logic::<0xca, G>(&$e, &$f, &$g), &sigma::<6, 11, 25, G>(&$e)));
+            let constant = [_mm512_set1_epi32($k[$i].cast_signed()); G];
+            let sum =
+                add(&add(&$h, &add(&w[$i], &constant)), &add(&logic::<0xca, G>(&$e, &$f, &$g), &sigma::<6, 11, 25, G>(&$e)));
             $d = add(&$d, &sum);
             $h = add(&sum, &add(&sigma::<2, 13, 22, G>(&$a), &logic::<0xe8, G>(&$a, &$b, &$c)));
         };
@@ -166,10 +167,10 @@ fn compress<const G: usize>(state: &mut [Word<G>; 8], words: &[[__m512i; 16]; G]
             round!($k, $is_scheduled, $i + 7, b c d e f g h a);
         };
     }
-    eight_rounds!(K[0..4], false, 0);
-    eight_rounds!(K[0..4], false, 8);
-    for k in [4, 8, 12] {
-        let k = &K[k..k + 4];
+    let (first, rest) = K.as_flattened().split_at(16);
+    eight_rounds!(first, false, 0);
+    eight_rounds!(first, false, 8);
+    for k in rest.as_chunks::<16>().0 {
         eight_rounds!(k, true, 0);
         eight_rounds!(k, true, 8);
     }

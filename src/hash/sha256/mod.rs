@@ -138,9 +138,7 @@ pub(super) fn digest_many<'a>(
     {
         // When too few messages are left for all lanes, those go on in fewer lanes.
         if let Some(avx512) = avx512::Avx512::detect().filter(|_| kernel == Kernel::Avx512) {
-            let mut messages: Vec<(usize, &[u8])> = messages.collect();
-            messages.sort_unstable_by_key(|(_, message)| Reverse(message.len()));
-            let left = avx512.run(&messages, &mut done);
+            let left = avx512.run(&longest_first(messages), &mut done);
             let left = lanes::run::<3>(&sha_ni, &mut left.into_iter(), &mut done);
             let left = lanes::run::<2>(&sha_ni, &mut left.into_iter().flatten(), &mut done);
             lanes::run::<1>(&sha_ni, &mut left.into_iter().flatten(), &mut done);
@@ -153,4 +151,31 @@ pub(super) fn digest_many<'a>(
         return;
     }
     messages.for_each(|(id, message)| done(id, sha2::Sha256::digest(message).into()));
+}
+
+/// Messages of fewer blocks than this are sorted by counting.
+#[cfg(target_arch = "x86_64")]
+const COUNTED_MAX: usize = 64;
+
+/// The messages by their length in blocks, the longest first.
+#[cfg(target_arch = "x86_64")]
+fn longest_first<'a>(messages: impl Iterator<Item = (usize, &'a [u8])>) -> Vec<(usize, &'a [u8])> {
+    let unsorted: Vec<(usize, &[u8])> = messages.collect();
+    let shortness = |message: &[u8]| COUNTED_MAX - lanes::block_count(message.len()).min(COUNTED_MAX);
+    let mut places = [0; COUNTED_MAX + 2];
+    for (_, message) in &unsorted {
+        places[shortness(message) + 1] += 1;
+    }
+    let long_count = places[1];
+    for i in 1..places.len() {
+        places[i] += places[i - 1];
+    }
+    let mut sorted = vec![(0, &[][..]); unsorted.len()];
+    for message in unsorted {
+        let place = &mut places[shortness(message.1)];
+        sorted[*place] = message;
+        *place += 1;
+    }
+    sorted[..long_count].sort_unstable_by_key(|(_, message)| Reverse(message.len()));
+    sorted
 }

@@ -86,7 +86,8 @@ fn four_rounds<const N: usize>(halves: &mut Halves<N>, words: &Words<N>, k: usiz
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn schedule<const N: usize>(oldest: &mut Words<N>, second: &Words<N>, third: &Words<N>, newest: &Words<N>) {
     for lane in 0..N {
-        let sum = _mm_add_epi32(_mm_sha256msg1_epu32(oldest[lane], second[lane]), _mm_alignr_epi8::<4>(newest[lane], third[lane]));
+        let sum =
+            _mm_add_epi32(_mm_sha256msg1_epu32(oldest[lane], second[lane]), _mm_alignr_epi8::<4>(newest[lane], third[lane]));
         oldest[lane] = _mm_sha256msg2_epu32(sum, newest[lane]);
     }
 }
