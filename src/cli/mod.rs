@@ -45,7 +45,7 @@ Exit codes:
   130  interrupted
 
 Environment:
-  CARTOOL_SHA256=auto|scalar|ni2|ni3|avx512    how SHA2-256 is computed; --version says what auto means here
+  CARTOOL_SHA256=auto|scalar|ni2|ni3|avx512|arm3   how SHA2-256 is computed (see --version)
 
 Examples:
   cartool verify token.car                     prove every block and that nothing is missing

@@ -153,6 +153,7 @@ pub fn sha256_kernel() -> &'static str {
         Kernel::Ni2 => "ni2 (SHA-NI, two messages at once)",
         Kernel::Ni3 => "ni3 (SHA-NI, three messages at once)",
         Kernel::Avx512 => "avx512 (AVX-512, sixteen messages at once)",
+        Kernel::Arm3 => "arm3 (Arm SHA2, three messages at once)",
         Kernel::Scalar => "scalar (the sha2 crate)",
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const KERNELS: [&str; 6] = ["", "auto", "scalar", "ni2", "ni3", "avx512"];
+const KERNELS: [&str; 7] = ["", "auto", "scalar", "ni2", "ni3", "avx512", "arm3"];
 
 fn verify(file: &Path, kernel: &str, threads: &str) -> Done {
     let args: [&OsStr; 5] = ["verify".as_ref(), "--json".as_ref(), "--threads".as_ref(), threads.as_ref(), file.as_os_str()];

@@ -67,6 +67,7 @@ impl<'a> Lane<'a> {
     }
 
     /// A message of which the first `count` blocks were hashed already, but not all.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn resume(id: usize, message: &'a [u8], state: State, count: usize) -> Lane<'a> {
         let mut lane = Lane::new(id, message);
         lane.state = state;
@@ -94,8 +95,28 @@ impl<'a> Lane<'a> {
     }
 }
 
+/// Hashes all messages, three at a time while there are three.
+pub(super) fn run_three<'a>(
+    kernel: &(impl Compress<3> + Compress<2> + Compress<1>),
+    messages: &mut impl Iterator<Item = Lane<'a>>,
+    done: &mut impl FnMut(usize, [u8; 32]),
+) {
+    let left = run::<3>(kernel, messages, done);
+    run_two(kernel, &mut left.into_iter().flatten(), done);
+}
+
+/// Hashes all messages, two at a time while there are two.
+pub(super) fn run_two<'a>(
+    kernel: &(impl Compress<2> + Compress<1>),
+    messages: &mut impl Iterator<Item = Lane<'a>>,
+    done: &mut impl FnMut(usize, [u8; 32]),
+) {
+    let left = run::<2>(kernel, messages, done);
+    run::<1>(kernel, &mut left.into_iter().flatten(), done);
+}
+
 /// Hashes messages until fewer than `N` are left, which are given back as far as they have come. `done` gets each digest.
-pub(super) fn run<'a, const N: usize>(
+fn run<'a, const N: usize>(
     kernel: &impl Compress<N>,
     messages: &mut impl Iterator<Item = Lane<'a>>,
     done: &mut impl FnMut(usize, [u8; 32]),

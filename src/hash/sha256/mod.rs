@@ -4,19 +4,22 @@
 //! for the one before it. The kernels here hash several messages side by side on one core. All of them give what the `sha2`
 //! crate gives, which is also what runs where there is no kernel.
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod constants;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use lanes::Lane;
 use sha2::Digest;
-use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -33,14 +36,16 @@ pub enum Kernel {
     Ni3,
     /// AVX-512, sixteen side by side; the last few of a batch as [`Kernel::Ni3`].
     Avx512,
+    /// The SHA2 extension of 64-bit Arm, three messages side by side.
+    Arm3,
 }
 
 /// What [`Kernel::choose`] was told.
 static CHOSEN: OnceLock<Kernel> = OnceLock::new();
 
 impl Kernel {
-    /// Every kernel that is compiled in, the slowest first.
-    pub const ALL: [Kernel; 4] = [Kernel::Scalar, Kernel::Ni2, Kernel::Ni3, Kernel::Avx512];
+    /// Every kernel of every processor; of those that one machine can run, the slowest first.
+    pub const ALL: [Kernel; 5] = [Kernel::Scalar, Kernel::Ni2, Kernel::Ni3, Kernel::Avx512, Kernel::Arm3];
 
     /// Whether this machine can run it.
     pub fn is_available(self) -> bool {
@@ -50,7 +55,8 @@ impl Kernel {
             Kernel::Ni2 | Kernel::Ni3 => sha_ni::ShaNi::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => sha_ni::ShaNi::detect().is_some() && avx512::Avx512::detect().is_some(),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Arm3 => arm::ArmSha2::detect().is_some(),
             _ => false,
         }
     }
@@ -81,6 +87,7 @@ impl Kernel {
             Kernel::Ni2 => "ni2",
             Kernel::Ni3 => "ni3",
             Kernel::Avx512 => "avx512",
+            Kernel::Arm3 => "arm3",
         }
     }
 }
@@ -132,23 +139,23 @@ pub(super) fn digest_many<'a>(
     messages: impl Iterator<Item = (usize, &'a [u8])>,
     mut done: impl FnMut(usize, [u8; 32]),
 ) {
+    // A processor without the instructions cannot come to this: the kernel was not available then. If it did, `sha2` is right.
     #[cfg(target_arch = "x86_64")]
-    if kernel != Kernel::Scalar
-        && let Some(sha_ni) = sha_ni::ShaNi::detect()
-    {
-        // When too few messages are left for all lanes, those go on in fewer lanes.
+    if let (Kernel::Ni2 | Kernel::Ni3 | Kernel::Avx512, Some(sha_ni)) = (kernel, sha_ni::ShaNi::detect()) {
         if let Some(avx512) = avx512::Avx512::detect().filter(|_| kernel == Kernel::Avx512) {
             let left = avx512.run(&longest_first(messages), &mut done);
-            let left = lanes::run::<3>(&sha_ni, &mut left.into_iter(), &mut done);
-            let left = lanes::run::<2>(&sha_ni, &mut left.into_iter().flatten(), &mut done);
-            lanes::run::<1>(&sha_ni, &mut left.into_iter().flatten(), &mut done);
-            return;
+            return lanes::run_three(&sha_ni, &mut left.into_iter(), &mut done);
         }
         let mut lanes = messages.map(|(id, message)| Lane::new(id, message));
-        let left = if kernel == Kernel::Ni2 { [None; 3] } else { lanes::run::<3>(&sha_ni, &mut lanes, &mut done) };
-        let left = lanes::run::<2>(&sha_ni, &mut left.into_iter().flatten().chain(lanes), &mut done);
-        lanes::run::<1>(&sha_ni, &mut left.into_iter().flatten(), &mut done);
-        return;
+        return match kernel {
+            Kernel::Ni2 => lanes::run_two(&sha_ni, &mut lanes, &mut done),
+            _ => lanes::run_three(&sha_ni, &mut lanes, &mut done),
+        };
+    }
+    #[cfg(target_arch = "aarch64")]
+    if let (Kernel::Arm3, Some(sha2)) = (kernel, arm::ArmSha2::detect()) {
+        let mut lanes = messages.map(|(id, message)| Lane::new(id, message));
+        return lanes::run_three(&sha2, &mut lanes, &mut done);
     }
     messages.for_each(|(id, message)| done(id, sha2::Sha256::digest(message).into()));
 }
@@ -176,6 +183,6 @@ fn longest_first<'a>(messages: impl Iterator<Item = (usize, &'a [u8])>) -> Vec<(
         sorted[*place] = message;
         *place += 1;
     }
-    sorted[..long_count].sort_unstable_by_key(|(_, message)| Reverse(message.len()));
+    sorted[..long_count].sort_unstable_by_key(|(_, message)| std::cmp::Reverse(message.len()));
     sorted
 }

@@ -102,4 +102,5 @@ fn a_kernel_has_one_name() {
     }
     assert_eq!("avx".parse::<Kernel>(), Err(KernelError::Unknown));
     assert!(Kernel::Scalar.is_available());
+    eprintln!("compared here: {}", kernels().map(Kernel::as_str).collect::<Vec<_>>().join(", "));
 }
