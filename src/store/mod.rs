@@ -4,6 +4,8 @@
 
 mod car_file;
 mod index_search;
+#[cfg(all(test, unix))]
+mod indexed_tests;
 mod input;
 mod key;
 mod memory;
