@@ -67,6 +67,9 @@ struct CreateArgs {
     /// Replace an output that exists
     #[arg(long)]
     force: bool,
+    /// Print a JSON document about what was done
+    #[arg(long)]
+    json: bool,
 }
 
 /// Write a CARv2's index to a file of its own
@@ -84,6 +87,9 @@ struct DetachArgs {
     /// Replace an output that exists
     #[arg(long)]
     force: bool,
+    /// Print a JSON document about what was done
+    #[arg(long)]
+    json: bool,
 }
 
 /// Print the entries of an index
@@ -120,13 +126,7 @@ struct CheckArgs {
 pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8> {
     match &args.command {
         Command::Create(args) => create(args, common, control),
-        Command::Detach(args) => {
-            let summary = index::detach(&args.file, &args.output, existing(args.force), control)?;
-            let entries =
-                if summary.entry_count == 1 { "1 entry".to_owned() } else { format!("{} entries", summary.entry_count) };
-            term::talk(common, &format!("{}: {entries}", args.output.display()));
-            Ok(OK)
-        }
+        Command::Detach(args) => detach(args, common, control),
         Command::List(args) => list(args, common, control),
         Command::Check(args) => check(args, common, control),
     }
@@ -146,8 +146,37 @@ fn create(args: &CreateArgs, common: &Common, control: &Control) -> Result<u8> {
         index::create(&args.file, &args.output, &options, control)?
     };
     drop(progress);
-    term::talk(common, &format!("{}: an index of {}", args.output.display(), count(blocks, "block")));
+    let output = args.output.display().to_string();
+    if args.json && args.output != Path::new("-") {
+        let mut out = Out::new(common);
+        out.json(&json!({ "output": output, "codec": hex_code(codec.code()), "blocks": blocks }))?;
+        out.finish()?;
+    } else {
+        term::talk(common, &format!("{output}: an index of {}", count(blocks, "block")));
+    }
     Ok(OK)
+}
+
+fn detach(args: &DetachArgs, common: &Common, control: &Control) -> Result<u8> {
+    let summary = index::detach(&args.file, &args.output, existing(args.force), control)?;
+    let output = args.output.display().to_string();
+    if args.json && args.output != Path::new("-") {
+        let mut out = Out::new(common);
+        out.json(&json!({ "output": output, "codec": hex_code(summary.codec), "entries": summary.entry_count }))?;
+        out.finish()?;
+    } else {
+        term::talk(common, &format!("{output}: {}", entries(summary.entry_count)));
+    }
+    Ok(OK)
+}
+
+/// A multicodec code as JSON has it.
+fn hex_code(code: u64) -> String {
+    format!("0x{code:04x}")
+}
+
+fn entries(n: u64) -> String {
+    if n == 1 { "1 entry".to_owned() } else { format!("{n} entries") }
 }
 
 fn list(args: &ListArgs, common: &Common, control: &Control) -> Result<u8> {
@@ -197,7 +226,7 @@ fn check(args: &CheckArgs, common: &Common, control: &Control) -> Result<u8> {
         out.json(&json!({
             "file": args.file.display().to_string(),
             "index": args.index.as_deref().map(|path: &Path| path.display().to_string()),
-            "codec": index.codec.map(|code| format!("0x{code:04x}")),
+            "codec": index.codec.map(hex_code),
             "entries": index.entries,
             "wrong": index.wrong,
             "missing": index.missing,
@@ -207,8 +236,8 @@ fn check(args: &CheckArgs, common: &Common, control: &Control) -> Result<u8> {
             "verdict": verdict,
         }))?;
     } else {
-        let entries = if index.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", index.entries) };
-        let text = format!(" — {entries} for {}, {} wrong, {} missing", count(*sections, "block"), index.wrong, index.missing);
+        let (entries, blocks) = (entries(index.entries), count(*sections, "block"));
+        let text = format!(" — {entries} for {blocks}, {} wrong, {} missing", index.wrong, index.missing);
         let severity = if is_faulty { Severity::Error } else { Severity::Note };
         out.marked(&format!("{file}: "), verdict, severity, &text)?;
         print_findings(&mut out, findings)?;

@@ -126,6 +126,30 @@ mod tests {
     }
 
     #[test]
+    fn a_block_too_long_to_hold_is_copied_and_proven() {
+        let files = Files::new();
+        let long = raw(&vec![7; crate::format::framer::IN_MEMORY_MAX as usize + 5]);
+        let mut original = car(&[long.0], &[&raw(b"one"), &long, &raw(b"two")]);
+        let input = files.write("1.car", &original);
+        let mut control = Control::default();
+        control.limits.section_len_max = 1 << 30;
+        let mut run = |from: &Path, to: &str, version| {
+            let options = Options { version, ..Options::default() };
+            convert(from, &files.path(to), &options, &control, &mut |_| {})
+        };
+        run(&input, "2.car", Version::V2(V2Options::default())).unwrap();
+        run(&files.path("2.car"), "back.car", Version::V1).unwrap();
+        assert!(std::fs::read(files.path("back.car")).unwrap() == original);
+        let report = crate::ops::index::check(&files.path("2.car"), None, &control).unwrap();
+        assert_eq!((report.index.entries, report.index.wrong, report.index.missing), (3, 0, 0));
+        original[10 << 20] ^= 1;
+        let forged = files.write("forged.car", &original);
+        let error = run(&forged, "no.car", Version::V2(V2Options::default())).unwrap_err();
+        assert_eq!(error.code(), Some(crate::error::Code::HashMismatch));
+        assert!(!files.path("no.car").exists());
+    }
+
+    #[test]
     fn a_fault_leaves_nothing() {
         let files = Files::new();
         let mut bytes = car(&[], &[&raw(b"one"), &raw(b"two")]);

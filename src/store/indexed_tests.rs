@@ -17,8 +17,11 @@ fn cid_of(data: &[u8]) -> Cid {
     Cid::new_v1(codec::RAW, Multihash::wrap(hash_code::SHA2_256, digest.bytes()).unwrap())
 }
 
-/// Payload and, for each section, its CID and offset.
-fn payload(sections: &[(Cid, &[u8])]) -> (Vec<u8>, Vec<(Cid, u64)>) {
+/// For each section, its CID and offset.
+type Entries = Vec<(Cid, u64)>;
+
+/// Payload and entries.
+fn payload(sections: &[(Cid, &[u8])]) -> (Vec<u8>, Entries) {
     let mut writer = Writer::new(Vec::new(), &Header::from_cids(&[])).unwrap();
     let mut places = Vec::new();
     for (cid, data) in sections {
@@ -103,7 +106,7 @@ fn found_out(payload: &[u8], index: &[u8], asked: &[u8], code: Code) {
 fn an_index_that_lies_is_bypassed() {
     let (payload, places) = payload(&three());
     for codec in [IndexCodec::Sorted, IndexCodec::MultihashSorted] {
-        let with = |edit: &dyn Fn(&mut Vec<(Cid, u64)>)| {
+        let with = |edit: &dyn Fn(&mut Entries)| {
             let mut places = places.clone();
             edit(&mut places);
             index(codec, &places)

@@ -117,6 +117,30 @@ fn an_index_that_lies_changes_no_answer() {
 }
 
 #[test]
+fn index_check_judges_the_index_alone() {
+    let Some(shared) = shared("index_check_judges_the_index_alone") else { return };
+    let place = Place::new();
+    let cases = [
+        ("c19-data-padding", 0, ""),
+        ("c21-trailing-after-data-no-index", 3, ""),
+        ("c22-index-codec-unknown", 1, "unknown-codec"),
+        ("c23-index-truncated", 1, "bad-index"),
+        ("c32-index-lie-outside", 1, "index-mismatch"),
+        ("c33-index-lie-smuggled-section", 1, "index-mismatch"),
+        ("c34-index-missing-entry", 1, "index-mismatch"),
+        ("c35-index-unsorted", 1, "non-canonical"),
+        ("c36-index-duplicate-entries", 0, "non-canonical"),
+        ("c38-index-spec-layout", 0, "non-canonical"),
+        ("c40-fully-indexed-lie", 1, "index-mismatch"),
+        ("c41-index-2000-same-offset", 1, "index-mismatch"),
+    ];
+    for (case, code, finding) in cases {
+        let done = place.run(&["index", "check", &text(&shared.join(format!("hostile/cases/{case}.car")))]);
+        assert!(done.exits(code).text().contains(finding), "{done}");
+    }
+}
+
+#[test]
 fn a_carv2_and_its_index() {
     let place = Place::new();
     place.run(&["convert", "--car-version", "2", "small.car", "-o", "2.car"]).exits(0);
@@ -147,6 +171,9 @@ fn a_carv2_and_its_index() {
     assert_eq!(place.read("same.car"), bytes);
     place.run(&["index", "create", "small.car", "-o", "alone.idx"]).exits(0);
     assert_eq!(place.read("alone.idx"), &bytes[index..]);
+    let done = place.run(&["index", "create", "--json", "small.car", "-o", "sorted.idx", "--codec", "0x0400"]);
+    let expected = json!({ "output": "sorted.idx", "codec": "0x0400", "blocks": 4 });
+    assert_eq!(done.exits(0).document(), Ok(expected));
     let done = place.run(&["index", "detach", "2.car", "-o", "-"]);
     assert_eq!(done.exits(0).stdout, &bytes[index..]);
     assert_eq!(place.run(&["index", "list", "alone.idx"]).exits(0).text().lines().count(), 4);
