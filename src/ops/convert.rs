@@ -133,7 +133,7 @@ mod tests {
         let input = files.write("1.car", &original);
         let mut control = Control::default();
         control.limits.section_len_max = 1 << 30;
-        let mut run = |from: &Path, to: &str, version| {
+        let run = |from: &Path, to: &str, version| {
             let options = Options { version, ..Options::default() };
             convert(from, &files.path(to), &options, &control, &mut |_| {})
         };
