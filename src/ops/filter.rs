@@ -213,7 +213,7 @@ impl Chosen {
     }
 }
 
-/// Finds what lies below roots and paths. Memory: about 50 bytes a block found.
+/// Finds what lies below roots and paths. Memory: about 90 bytes a block found.
 struct Below<'a> {
     car: &'a CarFile,
     keyer: Keyer,

@@ -191,6 +191,8 @@ impl CarFile {
     /// # Errors
     /// When the file cannot be read.
     pub fn reopen(&self) -> Result<Input> {
+        // Later, the walk would move the position under the reader.
+        self.sections()?;
         let mut file = self.file.try_clone().map_err(|e| Error::io(e, "cannot read"))?;
         std::io::Seek::rewind(&mut file).map_err(|e| Error::io(e, "cannot read"))?;
         Ok(Input::File(file, self.len))
