@@ -93,6 +93,16 @@ pub fn codec_name(code: u64) -> Cow<'static, str> {
     })
 }
 
+/// The multicodec code of a data format, by its name or its number in hexadecimal: the reverse of [`codec_name`].
+pub fn codec_from_name(name: &str) -> Option<u64> {
+    if let Some(digits) = name.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).ok();
+    }
+    // All named codes are here. Names are asked for a few times a run.
+    let named = (0..=0x0401).chain([codec::FIL_COMMITMENT_UNSEALED, codec::FIL_COMMITMENT_SEALED]);
+    named.into_iter().find(|code| codec_name(*code) == name)
+}
+
 /// The multicodec name of a hash function, or its number in hexadecimal.
 pub fn hash_name(code: u64) -> Cow<'static, str> {
     Cow::Borrowed(match code {
@@ -341,6 +351,16 @@ mod tests {
         assert_eq!(RawCid::parse(&[1, 0x55, 0, 0, 9]), Err(CidError::TrailingBytes(1)));
         assert_eq!(RawCid::parse(&[1, 0xd5, 0x00, 0, 0]), Err(CidError::Varint(VarintError::NotMinimal)));
         assert_eq!(RawCid::parse(&[1, 0x55, 0, 0x81, 1]), Err(CidError::DigestTooLong(129)));
+    }
+
+    #[test]
+    fn codecs_have_one_name_each() {
+        for code in
+            [codec::RAW, codec::DAG_PB, codec::DAG_CBOR, codec::DAG_JSON, codec::CAR, codec::FIL_COMMITMENT_SEALED, 0x9999]
+        {
+            assert_eq!(codec_from_name(&codec_name(code)), Some(code));
+        }
+        assert_eq!((codec_from_name("dag-xml"), codec_from_name("0x"), codec_from_name("")), (None, None, None));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! write such a claim. This library turns claims into proven blocks and blocks into links and files, and says at which byte an
 //! archive is wrong. The `cartool` program is built on its public API alone.
 //!
-//! - [CARv1](https://ipld.io/specs/transport/car/carv1/) and [CARv2](https://ipld.io/specs/transport/car/carv2/) are read; CARv1
-//!   is written.
+//! - [CARv1](https://ipld.io/specs/transport/car/carv1/) and [CARv2](https://ipld.io/specs/transport/car/carv2/) are read and
+//!   written.
 //! - Input and output block. There is no `unsafe` code. Nothing is printed, and no socket is opened.
 //! - All input counts as hostile: see [Security](#security).
 //!
@@ -85,8 +85,9 @@
 //!
 //! # Write an archive
 //!
-//! [`format::Writer`] writes the header and one section at a time; [`ops::merge`] and [`ops::build`] join whole archives, with
-//! de-duplication, and name the file only when it is whole.
+//! [`format::Writer`] writes the header and one section at a time, [`format::IndexWriter`] a CARv2's index; [`ops::merge`] and
+//! [`ops::build`] join whole archives, with de-duplication, [`ops::filter`] and [`ops::split`] take them apart, and all name their
+//! files only when they are whole.
 //!
 //! ```
 //! use cartool::block::Block;
@@ -135,7 +136,7 @@
 //! - Every block's hash, whether or not a root leads to it.
 //! - That the roots are there and every link below them leads to a block that is there, in dag-pb, dag-cbor and dag-json.
 //! - UnixFS nodes: whether they decode, and whether files are as long as their nodes say.
-//! - A CARv2's index against the blocks, both ways. It is never used to find a block.
+//! - A CARv2's index against the blocks, both ways. Nothing is believed because an index says so.
 //!
 //! Not checked, and said so:
 //!

@@ -15,6 +15,11 @@ impl FileOffset {
     pub fn plus(self, len: u64) -> FileOffset {
         FileOffset(self.0.saturating_add(len))
     }
+
+    /// This place as an index writes it, in a file whose payload starts at `payload`.
+    pub fn in_payload(self, payload: FileOffset) -> PayloadOffset {
+        PayloadOffset(self.0.saturating_sub(payload.0))
+    }
 }
 
 impl PayloadOffset {

@@ -48,7 +48,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8> {
-    let car = CarFile::open(&args.file, control)?;
+    let car = CarFile::open_indexed(&args.file, control)?;
     let mut listing = Listing { args, out: Out::new(common), budget: Budget::new(control.limits), code: OK };
     match &args.path {
         Some(path) => {
@@ -66,6 +66,7 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     }
     let Listing { out, mut code, .. } = listing;
     out.finish()?;
+    target::note_bypass(&car, common);
     if let Some(fault) = car.first_fault() {
         term::error(&fault);
         code = FAULT;

@@ -3,14 +3,14 @@
 use super::args::Common;
 use super::report::{count, missing_json};
 use super::term::{self, Out, Progress, escape_bytes};
+use super::version::{VersionArgs, existing, unverified};
 use super::{INCOMPLETE, OK, exit_code, verify};
 use cartool::cid::Cid;
 use cartool::control::Control;
 use cartool::error::{Error, Finding, Result, Severity};
 use cartool::ops::build::{self, Missing, Status};
 use cartool::ops::expect::Expect;
-use cartool::ops::merge::{self, Blocks, Roots, Unverified};
-use cartool::store::Existing;
+use cartool::ops::merge::{self, Blocks, Roots};
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ Examples:
   cartool merge --canonical a.car b.car -o out.car   the same for any order
   cartool merge --wrap *.car -o bundle.car           a directory as the root
   cartool merge --manifest bundle.json *.car -o bundle.car
+  cartool merge --car-version 2 *.car -o bundle.car  with an index
 
 Every block is hashed; any fault of any input ends the merge, and no output is
 left. Archives may be incomplete: see verify.";
@@ -53,6 +54,8 @@ pub(crate) struct MergeArgs {
     /// Keep blocks whose hash function cannot be checked
     #[arg(long)]
     allow_unverified: bool,
+    #[command(flatten)]
+    version: VersionArgs,
     /// Replace outputs that exist
     #[arg(long)]
     force: bool,
@@ -71,17 +74,13 @@ enum RootsArg {
     None,
 }
 
-fn existing(force: bool) -> Existing {
-    if force { Existing::Replace } else { Existing::Refuse }
-}
-
 /// Bytes to read, when every input is a file.
-fn total(inputs: &[PathBuf]) -> Option<u64> {
+pub(crate) fn total(inputs: &[PathBuf]) -> Option<u64> {
     inputs.iter().map(|file| std::fs::metadata(file).ok().filter(|m| m.is_file()).map(|m| m.len())).sum()
 }
 
 /// Remarks about an input, on standard error.
-fn remark(common: &Common, file: &str, finding: Finding) {
+pub(crate) fn remark(common: &Common, file: &str, finding: Finding) {
     let worth_saying = finding.severity > Severity::Note;
     if worth_saying {
         term::warn(common, &Error::from(finding).in_file(file).to_string());
@@ -98,8 +97,9 @@ pub(crate) fn merge(args: &MergeArgs, common: &Common, control: &Control) -> Res
             (_, _, RootsArg::None) => Roots::None,
         },
         blocks: if args.canonical { Blocks::Canonical } else { Blocks::AsRead },
-        unverified: if args.allow_unverified { Unverified::Keep } else { Unverified::Refuse },
+        unverified: unverified(args.allow_unverified),
         existing: existing(args.force),
+        version: args.version.version()?,
         manifest: args.manifest.clone(),
     };
     let progress = Progress::start(common, control, total(&args.inputs));
@@ -169,6 +169,8 @@ pub(crate) struct BuildArgs {
     /// Write what is there although blocks are missing; the header then names no root
     #[arg(long)]
     allow_missing: bool,
+    #[command(flatten)]
+    version: VersionArgs,
     /// Replace an output that exists
     #[arg(long)]
     force: bool,
@@ -186,6 +188,7 @@ pub(crate) fn build(args: &BuildArgs, common: &Common, control: &Control) -> Res
     let options = build::Options {
         expect: args.expect.clone(),
         missing: if args.allow_missing { Missing::Allow } else { Missing::Refuse },
+        version: args.version.version()?,
         existing: existing(args.force),
     };
     let progress = Progress::start(common, control, total(&args.inputs));

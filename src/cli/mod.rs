@@ -3,9 +3,13 @@
 mod args;
 mod blocks;
 mod cat;
+mod convert;
 mod diff;
 mod extract;
+mod filter;
+mod hash;
 mod house;
+mod index;
 mod inspect;
 mod links;
 mod ls;
@@ -13,9 +17,11 @@ mod merge;
 mod metadata;
 mod report;
 mod roots;
+mod split;
 mod target;
 mod term;
 mod verify;
+mod version;
 
 use args::Common;
 use cartool::error::{Error, ErrorKind};
@@ -84,6 +90,11 @@ enum Command {
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
     Merge(merge::MergeArgs),
+    Filter(filter::Args),
+    Split(split::Args),
+    Convert(convert::Args),
+    Index(index::Args),
+    Hash(hash::Args),
     Completions(house::CompletionsArgs),
     Man(house::ManArgs),
     /// Not a command: `ls` lists files, `blocks` lists CIDs
@@ -150,6 +161,11 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Links(args) => links::run(&args, common, control),
         Command::Build(args) => merge::build(&args, common, control),
         Command::Merge(args) => merge::merge(&args, common, control),
+        Command::Filter(args) => filter::run(&args, common, control),
+        Command::Split(args) => split::run(&args, common, control),
+        Command::Convert(args) => convert::run(&args, common, control),
+        Command::Index(args) => index::run(&args, common, control),
+        Command::Hash(args) => hash::run(&args, common, control),
         Command::Completions(args) => house::completions(&args, Cli::command()),
         Command::Man(_) => house::man(Cli::command()),
         Command::List { .. } => Err(Error::usage("there is no `list`: `cartool ls` lists files, `cartool blocks` lists CIDs")),

@@ -1,5 +1,7 @@
 //! What a PATH on the command line means in an archive.
 
+use super::args::Common;
+use super::term;
 use cartool::address::{self, PathReading};
 use cartool::cid::Cid;
 use cartool::control::Control;
@@ -71,6 +73,13 @@ pub(crate) fn roots_of(car: &CarFile) -> Result<Vec<Cid>> {
         return Err(Error::usage(message).in_file(car.name()));
     }
     Ok(roots)
+}
+
+/// Says what was wrong with an index that could not be used: what was asked for was found without it.
+pub(crate) fn note_bypass(car: &CarFile, common: &Common) {
+    if let Some(why) = car.bypass() {
+        term::warn(common, &format!("{why}; the archive was searched without its index"));
+    }
 }
 
 /// Faults of the framing that reading blocks one by one would not notice, as an error.

@@ -1,5 +1,6 @@
 //! CARv2: an 11-byte pragma, 40 bytes of header, a CARv1 payload and an optional index (CARv2 specification).
 
+use super::index_writer::Identities;
 use crate::error::{Code, Error, Finding, Result};
 use crate::offset::FileOffset;
 
@@ -29,6 +30,24 @@ impl Carv2Header {
         let mut characteristics = [0; 16];
         characteristics.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         Carv2Header { characteristics, data_offset: number(16), data_size: number(24), index_offset: number(32) }
+    }
+
+    /// The 40 bytes behind the pragma.
+    pub fn encode(&self) -> [u8; 40] {
+        let numbers = [self.data_offset, self.data_size, self.index_offset];
+        let bytes = self.characteristics.into_iter().chain(numbers.into_iter().flat_map(u64::to_le_bytes));
+        let mut encoded = [0; 40];
+        encoded.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        encoded
+    }
+
+    /// Characteristics that say whether the index holds every section.
+    pub fn characteristics(identities: Identities) -> [u8; 16] {
+        let mut characteristics = [0; 16];
+        if identities == Identities::Index {
+            characteristics.iter_mut().take(1).for_each(|first| *first = FULLY_INDEXED);
+        }
+        characteristics
     }
 
     /// Whether the index claims to hold identity CIDs too.
@@ -96,6 +115,17 @@ mod tests {
 
     fn header(data_offset: u64, data_size: u64, index_offset: u64) -> Carv2Header {
         Carv2Header { characteristics: [0; 16], data_offset, data_size, index_offset }
+    }
+
+    #[test]
+    fn reads_back_what_it_writes() {
+        for identities in [Identities::LeaveOut, Identities::Index] {
+            let characteristics = Carv2Header::characteristics(identities);
+            let written =
+                Carv2Header { characteristics, data_offset: 51, data_size: 1 << 40, index_offset: 0x0102_0304_0506_0708 };
+            assert_eq!(Carv2Header::parse(&written.encode()), written);
+            assert_eq!(written.is_fully_indexed(), identities == Identities::Index);
+        }
     }
 
     #[test]

@@ -25,9 +25,9 @@ pub const INDEX_SORTED: u64 = 0x0400;
 pub const MULTIHASH_INDEX_SORTED: u64 = 0x0401;
 
 /// The offset at the end of each entry, in bytes.
-const OFFSET_LEN: u32 = 8;
+pub(crate) const OFFSET_LEN: u32 = 8;
 /// The longest entry, in bytes: the longest digest of a CID and an offset.
-const WIDTH_MAX: u32 = DIGEST_LEN_MAX as u32 + OFFSET_LEN;
+pub(crate) const WIDTH_MAX: u32 = DIGEST_LEN_MAX as u32 + OFFSET_LEN;
 /// The size of the one buffer.
 const BUFFER_LEN: usize = 64 << 10;
 /// How many bytes behind the codec tell the layouts apart.
@@ -130,7 +130,7 @@ pub fn is_detached(prefix: &[u8]) -> bool {
 
 /// Tells the layouts apart by the bytes behind the codec. Hash function codes fit into 32 bits and buckets hold less than
 /// 2^32 entries, so each layout has zeros where the other has a width or a length. What fits neither is read as go-car's.
-fn layout(codec: u64, prefix: &[u8]) -> Layout {
+pub(crate) fn layout(codec: u64, prefix: &[u8]) -> Layout {
     let word = |at| u32_at(prefix, at);
     // Spec text, 0x0401: u64 hash code, u32 width, … where go-car has i32 count, u64 hash code, ….
     // Spec text, 0x0400: u32 width, u64 entries, … where go-car has i32 count, u32 width, u64 byte length, ….

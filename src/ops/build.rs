@@ -1,13 +1,14 @@
 //! One verified archive for one DAG, from whatever holds pieces of it.
 //!
 //! Inputs are archives in any state and files that are single blocks. Every block is hashed; what does not match is left
-//! out, whatever the order, and said. The output depends on the DAG alone: CARv1, depth first with links in block order,
+//! out, whatever the order, and said. The output depends on the DAG alone: depth first with links in block order,
 //! each block once, CIDs as the links write them, no identity blocks.
 
 mod pool;
 mod root;
 
 use super::MissingBlock;
+use super::archive_writer::{ArchiveWriter, Finished, Version};
 use super::expect::{Answer, Expect, missing_on_the_way};
 use super::sink::Sink;
 use super::source;
@@ -15,7 +16,7 @@ use crate::block::Block;
 use crate::cid::{Cid, RawCid};
 use crate::control::Control;
 use crate::error::{Code, Error, ErrorKind, Finding, Result};
-use crate::format::{Header, Writer};
+use crate::format::Header;
 use crate::store::Existing;
 use pool::Pool;
 use std::io::BufWriter;
@@ -43,6 +44,8 @@ pub struct Options {
     pub expect: Option<Expect>,
     /// What to do when it is not all there.
     pub missing: Missing,
+    /// The version of the archive.
+    pub version: Version,
     /// What to do when the output exists.
     pub existing: Existing,
 }
@@ -118,7 +121,7 @@ pub fn build(
     on_finding: &mut dyn FnMut(&str, Finding),
 ) -> Result<Summary> {
     source::check_inputs(inputs)?;
-    let mut sink = Sink::create(output, options.existing, inputs)?;
+    let sink = Sink::create(output, options.existing, inputs)?;
     let mut pool = Pool::new(control);
     for input in inputs {
         control.check()?;
@@ -136,8 +139,9 @@ pub fn build(
             return Ok(refused(expect.root, vec![missing], &pool));
         }
     };
-    let mut building = Building { pool: &pool, answer: &answer, control, output: output.display().to_string() };
-    let mut summary = building.write(&mut sink, &Header::from_cids(&[answer.end]))?;
+    let (version, output) = (options.version, output.display().to_string());
+    let building = Building { pool: &pool, answer: &answer, version, control, output };
+    let (mut sink, mut summary) = building.write(sink, &Header::from_cids(&[answer.end]))?;
     pool.report_unused(on_finding);
     if summary.missing_blocks > 0 {
         if options.missing == Missing::Refuse {
@@ -148,7 +152,7 @@ pub fn build(
             });
         }
         Sink::restart(&mut sink)?;
-        summary = building.write(&mut sink, &Header::from_cids(&[]))?;
+        (sink, summary) = building.write(sink, &Header::from_cids(&[]))?;
         summary.status = Status::Partial;
     }
     Sink::commit(sink)?;
@@ -164,14 +168,15 @@ fn refused(root: Cid, missing: Vec<MissingBlock>, pool: &Pool) -> Summary {
 struct Building<'a> {
     pool: &'a Pool,
     answer: &'a Answer,
+    version: Version,
     control: &'a Control,
     output: String,
 }
 
 impl Building<'_> {
     /// Writes all blocks of the answer that are there.
-    fn write(&mut self, sink: &mut BufWriter<Sink>, header: &Header) -> Result<Summary> {
-        let mut writer = Writer::new(sink, header)?;
+    fn write(&self, sink: BufWriter<Sink>, header: &Header) -> Result<(BufWriter<Sink>, Summary)> {
+        let mut writer = ArchiveWriter::new(sink, header, self.version)?;
         let (mut missing, mut missing_blocks, mut blocks) = (Vec::new(), 0u64, 0u64);
         let output = &self.output;
         let mut on_block = |block: &Block| {
@@ -188,9 +193,9 @@ impl Building<'_> {
             Ok(())
         };
         self.answer.blocks(self.pool, self.control, &mut on_block, &mut on_missing)?;
-        let bytes = writer.written();
-        writer.finish()?;
-        Ok(Summary { status: Status::Complete, root: self.answer.end, blocks, bytes, missing, missing_blocks })
+        let Finished { sink, len: bytes } = writer.finish()?;
+        let summary = Summary { status: Status::Complete, root: self.answer.end, blocks, bytes, missing, missing_blocks };
+        Ok((sink, summary))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::check::Record;
 use super::findings::Findings;
-use crate::cid::hash_code;
+use crate::cid::{RawCid, hash_code};
 use crate::error::{Code, Error, Finding, Result, Severity};
 use crate::format::Carv2Header;
 use crate::format::index::{self, Entry, Layout, Summary};
@@ -25,6 +25,8 @@ pub struct IndexReport {
     pub wrong: u64,
     /// Blocks that no entry leads to. Identity CIDs count only when the header says that all are indexed.
     pub missing: u64,
+    /// The first place where it is not in order: a search misses blocks.
+    pub unsorted_at: Option<FileOffset>,
 }
 
 /// A section as the check remembers it: 16 bytes.
@@ -57,8 +59,17 @@ impl IndexCheck {
 
     /// Remembers one section; they come in file order.
     pub(crate) fn section(&mut self, offset: PayloadOffset, record: &Record) {
-        let function = self.function(record.hash_code);
-        self.sections.push(Section { place: function << OFFSET_BITS | offset.0 & OFFSET_MASK, digest: record.digest_tag });
+        self.remember(offset, record.hash_code, record.digest_tag);
+    }
+
+    /// As [`IndexCheck::section`], from the CID alone.
+    pub(crate) fn section_of(&mut self, offset: PayloadOffset, cid: RawCid<'_>) {
+        self.remember(offset, cid.hash_code(), self.keyer.bytes(cid.digest()).tag());
+    }
+
+    fn remember(&mut self, offset: PayloadOffset, hash_code: u64, digest: u64) {
+        let function = self.function(hash_code);
+        self.sections.push(Section { place: function << OFFSET_BITS | offset.0 & OFFSET_MASK, digest });
     }
 
     fn function(&mut self, code: u64) -> u64 {
@@ -168,6 +179,7 @@ fn conclude(
         Err(error) => return Err(error),
     };
     report.codec = Some(summary.codec);
+    report.unsorted_at = summary.unsorted_at;
     let Some(layout) = summary.layout else {
         let message = format!("the index has codec 0x{:x}, which is not known: it was not checked", summary.codec);
         findings.push(Finding::new(Code::UnknownCodec, message).at(at));
@@ -227,7 +239,6 @@ impl<R: Read> Read for Counting<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cid::RawCid;
     use crate::ops::check::{self, Checks, Hashing};
     use crate::unixfs::Strictness;
 

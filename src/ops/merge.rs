@@ -9,6 +9,7 @@ mod roots;
 mod stream;
 mod wrap;
 
+use super::archive_writer::{ArchiveWriter, Finished, Version};
 use super::findings::{Findings, Notes};
 use super::scan::{self, Identify};
 use super::sink::Sink;
@@ -16,7 +17,7 @@ use super::source::{self, Places, Source};
 use crate::cid::{Cid, RawCid};
 use crate::control::Control;
 use crate::error::{Code, Error, Finding, Result};
-use crate::format::{Framer, Header, Writer};
+use crate::format::{Framer, Header};
 use crate::store::{Existing, Input, Keyer, Output};
 use canonical::{Gather, Index};
 use roots::{Order, RootSet};
@@ -75,6 +76,8 @@ pub struct Options {
     pub unverified: Unverified,
     /// What to do when the output or the manifest exists.
     pub existing: Existing,
+    /// The version of the result.
+    pub version: Version,
     /// Where to write what went into the result, as JSON.
     pub manifest: Option<PathBuf>,
 }
@@ -109,7 +112,7 @@ pub struct InputSummary {
     pub bytes: u64,
 }
 
-/// Merges archives (`-` is standard input, at most once) into one CARv1 (`-` is standard output, which gets it when it is
+/// Merges archives (`-` is standard input, at most once) into one (`-` is standard output, which gets it when it is
 /// whole). `on_finding` is told what is remarkable about an input, with its name.
 ///
 /// # Errors
@@ -235,7 +238,7 @@ impl Merge<'_> {
             None => plan.roots.header(Order::AsGiven),
         };
         let mut stream = Stream {
-            writer: Writer::new(sink, &header)?,
+            writer: ArchiveWriter::new(sink, &header, self.options.version)?,
             seen: hashbrown::HashTable::new(),
             watch: plan.watch,
             keyer: self.keyer,
@@ -247,7 +250,7 @@ impl Merge<'_> {
             inputs.push(self.copy(input, &mut stream)?);
         }
         let mut blocks = inputs.iter().map(|input| input.new_blocks).sum();
-        let mut top = None;
+        let is_wrapped = plan.directory.is_some();
         if let Some(directory) = plan.directory {
             let (cid, data) = directory.block(&stream.watch, &self.keyer)?;
             let bytes = cid.to_bytes();
@@ -257,16 +260,11 @@ impl Merge<'_> {
                 blocks += 1;
             }
             header = Header::from_cids(&[cid]);
-            top = Some(header.encode());
         } else {
             self.check_roots(&plan.roots, &stream.watch)?;
         }
-        let bytes = stream.writer.written();
-        let mut sink = stream.writer.finish()?;
-        if let Some(front) = top {
-            Sink::overwrite_front(&mut sink, &front)?;
-        }
-        Ok((sink, Summary { header, blocks, bytes, inputs }))
+        let Finished { sink, len } = if is_wrapped { stream.writer.finish_with(&header)? } else { stream.writer.finish()? };
+        Ok((sink, Summary { header, blocks, bytes: len, inputs }))
     }
 
     /// Copies the sections of one input.
@@ -363,9 +361,10 @@ impl Merge<'_> {
             Some((cid, _)) => Header::from_cids(&[*cid]),
             None => plan.roots.header(Order::Sorted),
         };
-        let (writer, blocks) = index.write(&header, top.as_ref(), sink, self.control)?;
-        let bytes = writer.written();
-        Ok((writer.finish()?, Summary { header, blocks, bytes, inputs }))
+        let writer = ArchiveWriter::new(sink, &header, self.options.version)?;
+        let (writer, blocks) = index.write(&header, top.as_ref(), writer, self.control)?;
+        let Finished { sink, len } = writer.finish()?;
+        Ok((sink, Summary { header, blocks, bytes: len, inputs }))
     }
 
     /// Remembers where the sections of one input stand.

@@ -4,7 +4,8 @@
 //! so nothing is handed over that may still turn out to be refused.
 
 use crate::error::{Error, Result};
-use crate::store::{Existing, Output};
+use crate::offset::FileOffset;
+use crate::store::{Closed, Existing, Output};
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -48,13 +49,21 @@ impl Sink {
         output.commit()
     }
 
-    /// Writes `bytes` over those at the front of the archive, which it must already be longer than.
+    /// Sets a finished archive aside without an open file, to be named later. Only for outputs that are files.
+    ///
+    /// # Errors
+    /// When the disk fails, or the output is standard output.
+    pub(crate) fn close(buffered: BufWriter<Sink>) -> Result<Closed> {
+        buffered.into_inner().map_err(|e| Error::io(e.into_error(), "cannot write"))?.output.close()
+    }
+
+    /// Writes `bytes` over those at `at`, which the archive must already have.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn overwrite_front(buffered: &mut BufWriter<Sink>, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn overwrite(buffered: &mut BufWriter<Sink>, at: FileOffset, bytes: &[u8]) -> Result<()> {
         let mut write = || {
-            buffered.seek(SeekFrom::Start(0))?;
+            buffered.seek(SeekFrom::Start(at.0))?;
             buffered.write_all(bytes)?;
             buffered.seek(SeekFrom::End(0))
         };
@@ -113,9 +122,9 @@ mod tests {
 
         let mut sink = Sink::create(&target, Existing::Refuse, &[]).unwrap();
         sink.write_all(b"0123456789").unwrap();
-        Sink::overwrite_front(&mut sink, b"ab").unwrap();
+        Sink::overwrite(&mut sink, FileOffset(1), b"ab").unwrap();
         sink.write_all(b"!").unwrap();
         Sink::commit(sink).unwrap();
-        assert_eq!(std::fs::read(&target).unwrap(), b"ab23456789!");
+        assert_eq!(std::fs::read(&target).unwrap(), b"0ab3456789!");
     }
 }

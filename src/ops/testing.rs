@@ -41,6 +41,18 @@ pub(crate) fn car(roots: &[Cid], blocks: &[&Claimed]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+/// Raw blocks, and directories of what stands before them: each number names one of those, modulo their count.
+pub(crate) fn dag(leaves: &[Vec<u8>], directories: &[Vec<usize>]) -> Vec<Claimed> {
+    let mut blocks: Vec<Claimed> = leaves.iter().map(|data| raw(data)).collect();
+    for links in directories {
+        let targets: Vec<Cid> = links.iter().filter_map(|n| Some(blocks.get(n.checked_rem(blocks.len())?)?.0)).collect();
+        let names: Vec<String> = (0..targets.len()).map(|n| format!("{n:02}")).collect();
+        let links: Vec<(&str, &Cid)> = names.iter().map(String::as_str).zip(&targets).collect();
+        blocks.push(directory(&links));
+    }
+    blocks
+}
+
 /// Roots and CIDs of an archive, in order.
 pub(crate) fn contents(car: &[u8]) -> (Vec<Cid>, Vec<Cid>) {
     let mut reader = crate::format::Reader::new(car, crate::limits::Limits::default()).unwrap();

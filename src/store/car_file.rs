@@ -1,18 +1,20 @@
 //! One archive on disk, read at random.
 
+use super::index_search::IndexSearch;
 use super::key::Keyer;
 use super::{BlockSource, Input, spool};
 use crate::block::{Block, VerifyError};
 use crate::cid::{Cid, RawCid};
 use crate::control::Control;
-use crate::error::{Code, Error, Finding, Result, Severity};
+use crate::error::{Code, Error, ErrorKind, Finding, Result, Severity};
 use crate::format::section::{self, HEAD_LEN_MAX};
 use crate::format::{Batch, Carv2Header, Framer, Header};
-use crate::limits::Limits;
 use crate::offset::FileOffset;
 use hashbrown::HashTable;
 use std::fs::File;
+use std::io::Seek;
 use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Bytes read with the head of a section, so that most blocks take one read.
 const FIRST_READ: usize = 64 << 10;
@@ -22,23 +24,38 @@ const FINDINGS_MAX: usize = 10_000;
 
 /// An archive whose blocks can be had by CID.
 ///
-/// Opening walks over the section heads once and remembers where each multihash stands (about 20 bytes a block). A
-/// CARv2's own index is not used: it is untrusted, and the walk finds the faults of the framing as well.
+/// [`CarFile::open`] walks over the section heads once and remembers where each multihash stands (about 20 bytes a block). A CARv2's own
+/// index is not used then: the walk finds the faults of the framing as well.
+///
+/// [`CarFile::open_indexed`] looks blocks up in a CARv2's index instead, and reads no more of the archive than is asked for. The index is
+/// untrusted all the same: an entry counts when the section it leads to has the CID, and the block hashes to it. When the index
+/// leads astray, or has no entry, the archive is walked over after all, so that a wrong index costs time and never an answer.
 #[derive(Debug)]
 pub struct CarFile {
     file: File,
     name: String,
     header: Header,
     carv2: Option<Carv2Header>,
-    limits: Limits,
+    control: Control,
     keyer: Keyer,
+    opening: Vec<Finding>,
+    index: Option<IndexSearch>,
+    sections: OnceLock<Sections>,
+    /// Held during the walk: it moves the file's position.
+    walking: Mutex<()>,
+    bypass: OnceLock<Error>,
+    payload_start: FileOffset,
+    len: u64,
+    end: u64,
+}
+
+/// What a walk over all section heads gave.
+#[derive(Debug, Default)]
+struct Sections {
     /// Fingerprint and place; exact, because the CID at the place is read again.
     places: HashTable<(u64, FileOffset)>,
     findings: Vec<Finding>,
-    section_count: u64,
-    payload_len: u64,
-    len: u64,
-    end: u64,
+    count: u64,
 }
 
 impl CarFile {
@@ -49,7 +66,29 @@ impl CarFile {
     pub fn open(path: &Path, control: &Control) -> Result<CarFile> {
         let name = path.display().to_string();
         let (file, len) = Input::open(path, control).and_then(spool).map_err(|e| e.in_file(&*name))?;
-        CarFile::from_file(file, len, name.clone(), control).map_err(|e| e.in_file(name))
+        CarFile::from_file(file, len, name, control)
+    }
+
+    /// As [`CarFile::open`], but a CARv2's index is used if it has one that can be searched.
+    ///
+    /// # Errors
+    /// As [`CarFile::open`].
+    pub fn open_indexed(path: &Path, control: &Control) -> Result<CarFile> {
+        let name = path.display().to_string();
+        let (file, len) = Input::open(path, control).and_then(spool).map_err(|e| e.in_file(&*name))?;
+        let mut car = CarFile::headers(file, len, name, control)?;
+        if let Some((at, carv2)) = car.carv2.and_then(|carv2| Some((FileOffset(carv2.index_start()?), carv2)))
+            && carv2.data_end() <= len
+        {
+            match IndexSearch::open(&|at, buffer| car.read_file(at, buffer), at, FileOffset(len)) {
+                Ok(index) => car.index = Some(index),
+                Err(error) => car.bypassed_because(error)?,
+            }
+        }
+        if car.index.is_none() {
+            car.sections()?;
+        }
+        Ok(car)
     }
 
     /// Reads the section heads of an opened file of `len` bytes.
@@ -57,58 +96,94 @@ impl CarFile {
     /// # Errors
     /// As [`CarFile::open`].
     pub fn from_file(file: File, len: u64, name: String, control: &Control) -> Result<CarFile> {
-        let mut framer = Framer::open(&file, Some(len), control.limits, control.trailing_zeros)?;
-        let mut car = CarFile {
-            file: file.try_clone().map_err(|e| Error::io(e, "cannot read"))?,
-            name,
-            header: framer.header().clone(),
-            carv2: framer.carv2().copied(),
-            limits: control.limits,
-            keyer: Keyer::new(),
-            places: HashTable::new(),
-            findings: framer.take_opening_findings(),
-            section_count: 0,
-            payload_len: 0,
-            len,
-            end: framer.carv2().map_or(len, |c| c.data_end().min(len)),
-        };
-        let mut batch = Batch::default();
-        loop {
-            let more = framer.next_heads(&mut batch, len)?;
-            for head in batch.heads() {
-                car.section_count = car.section_count.saturating_add(1);
-                car.payload_len = car.payload_len.saturating_add(head.data_len);
-                car.remember(head.cid, head.at, head.data_len)?;
-            }
-            batch.findings.drain(..).for_each(|finding| car.note(finding));
-            control.check()?;
-            if !more {
-                break;
-            }
-        }
+        let car = CarFile::headers(file, len, name, control)?;
+        car.sections()?;
         Ok(car)
     }
 
-    /// Keeps a finding: the first of very many, and any that is worse than those.
-    fn note(&mut self, finding: Finding) {
-        let is_worse = || self.findings.iter().rev().all(|kept| kept.severity < finding.severity);
-        if self.findings.len() < FINDINGS_MAX || is_worse() {
-            self.findings.push(finding);
+    /// Reads what stands before the first section.
+    fn headers(file: File, len: u64, name: String, control: &Control) -> Result<CarFile> {
+        let mut framer = Framer::open(&file, Some(len), control.limits, control.trailing_zeros).map_err(|e| e.in_file(&*name))?;
+        let (header, carv2, opening) = (framer.header().clone(), framer.carv2().copied(), framer.take_opening_findings());
+        Ok(CarFile {
+            payload_start: framer.payload_start(),
+            file,
+            name,
+            header,
+            carv2,
+            control: control.clone(),
+            keyer: Keyer::new(),
+            opening,
+            index: None,
+            sections: OnceLock::new(),
+            walking: Mutex::new(()),
+            bypass: OnceLock::new(),
+            len,
+            end: carv2.map_or(len, |c| c.data_end().min(len)),
+        })
+    }
+
+    /// All sections, walked over when they are first asked for.
+    fn sections(&self) -> Result<&Sections> {
+        if let Some(sections) = self.sections.get() {
+            return Ok(sections);
+        }
+        let _walking = self.walking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sections) = self.sections.get() {
+            return Ok(sections);
+        }
+        let sections = self.walk().map_err(|e| e.in_file(&*self.name))?;
+        Ok(self.sections.get_or_init(|| sections))
+    }
+
+    fn walk(&self) -> Result<Sections> {
+        (&self.file).rewind().map_err(|e| Error::io(e, "cannot read"))?;
+        let mut framer = Framer::open(&self.file, Some(self.len), self.control.limits, self.control.trailing_zeros)?;
+        let mut sections = Sections { findings: framer.take_opening_findings(), ..Sections::default() };
+        let mut batch = Batch::default();
+        loop {
+            let more = framer.next_heads(&mut batch, self.len)?;
+            for head in batch.heads() {
+                sections.count = sections.count.saturating_add(1);
+                self.remember(&mut sections, head.cid, head.at, head.data_len)?;
+            }
+            batch.findings.drain(..).for_each(|finding| sections.note(finding));
+            self.control.check()?;
+            if !more {
+                return Ok(sections);
+            }
         }
     }
 
-    fn remember(&mut self, cid: RawCid<'_>, at: FileOffset, data_len: u64) -> Result<()> {
+    fn remember(&self, sections: &mut Sections, cid: RawCid<'_>, at: FileOffset, data_len: u64) -> Result<()> {
         let tag = self.keyer.key(cid.hash_code(), cid.digest()).tag();
-        if self.find(tag, cid.hash_code(), cid.digest())?.is_some() {
+        if self.find(sections, cid.hash_code(), cid.digest())?.is_some() {
             // A second copy is never read, but a forged one must not go unnoticed.
             if let Some(fault) = self.read_block(at, cid.to_cid(), data_len.min(FIRST_READ as u64) as usize + HEAD_LEN_MAX)?.err()
             {
-                self.note(fault);
+                sections.note(fault);
             }
             return Ok(());
         }
-        self.places.insert_unique(tag, (tag, at), |place| place.0);
+        sections.places.insert_unique(tag, (tag, at), |place| place.0);
         Ok(())
+    }
+
+    /// Notes why the index is not used.
+    ///
+    /// # Errors
+    /// A failed read is none of these reasons.
+    fn bypassed_because(&self, error: Error) -> Result<()> {
+        if error.code().is_none() {
+            return Err(error.in_file(&*self.name));
+        }
+        let _ = self.bypass.set(error.in_file(&*self.name));
+        Ok(())
+    }
+
+    /// Why the CARv2's index was not used, or no longer: what is wrong with it. `None` while it serves, and for archives without one.
+    pub fn bypass(&self) -> Option<&Error> {
+        self.bypass.get()
     }
 
     /// The same file, to be read from its first byte. Readings made this way share one position: not two at a time.
@@ -116,6 +191,8 @@ impl CarFile {
     /// # Errors
     /// When the file cannot be read.
     pub fn reopen(&self) -> Result<Input> {
+        // Later, the walk would move the position under the reader.
+        self.sections()?;
         let mut file = self.file.try_clone().map_err(|e| Error::io(e, "cannot read"))?;
         std::io::Seek::rewind(&mut file).map_err(|e| Error::io(e, "cannot read"))?;
         Ok(Input::File(file, self.len))
@@ -147,24 +224,20 @@ impl CarFile {
     }
 
     /// What was wrong or remarkable about headers, framing and repeated sections: the first ten thousand, and always the worst.
+    /// While the index is used those of the headers alone.
     pub fn findings(&self) -> &[Finding] {
-        &self.findings
+        self.sections.get().map_or(&self.opening, |sections| &sections.findings)
     }
 
     /// The first finding that makes the archive faulty, as an error.
     pub fn first_fault(&self) -> Option<Error> {
-        let fault = self.findings.iter().find(|f| f.severity == Severity::Error)?;
+        let fault = self.findings().iter().find(|f| f.severity == Severity::Error)?;
         Some(Error::from(fault.clone()).in_file(&*self.name))
     }
 
-    /// How many sections there are.
-    pub fn section_count(&self) -> u64 {
-        self.section_count
-    }
-
-    /// Bytes of data in all sections together.
-    pub fn payload_len(&self) -> u64 {
-        self.payload_len
+    /// How many sections there are; `None` while the index is used.
+    pub fn section_count(&self) -> Option<u64> {
+        self.sections.get().map(|sections| sections.count)
     }
 
     /// Where the section with this multihash stands.
@@ -173,7 +246,38 @@ impl CarFile {
     /// When the file cannot be read.
     pub fn place(&self, cid: &Cid) -> Result<Option<FileOffset>> {
         let (code, digest) = (cid.hash().code(), cid.hash().digest());
-        self.find(self.keyer.key(code, digest).tag(), code, digest)
+        let Some(index) = self.index.as_ref().filter(|_| self.sections.get().is_none()) else {
+            return self.find(self.sections()?, code, digest);
+        };
+        let lie = match self.look_up(index, code, digest) {
+            Ok(Some(at)) => return Ok(Some(at)),
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        // What an index does not have may still be in the archive.
+        let found = self.find(self.sections()?, code, digest)?;
+        let lack = || {
+            let kind = ErrorKind::Format(Code::IndexMismatch);
+            found.map(|_| Error::new(kind, "the index has no entry for a block of the archive").cid(*cid))
+        };
+        if let Some(error) = lie.or_else(lack) {
+            self.bypassed_because(error)?;
+        }
+        Ok(found)
+    }
+
+    /// The place of a section with this multihash, by the index; a code of the error says that the index is wrong.
+    fn look_up(&self, index: &IndexSearch, code: u64, digest: &[u8]) -> Result<Option<FileOffset>> {
+        let said = index.find(&|at, buffer| self.read_file(at, buffer), code, digest)?;
+        for at in said.iter().filter_map(|offset| offset.in_file(self.payload_start)) {
+            if at >= self.payload_start.plus(self.header.encoded_len()) && self.stands_at(at, code, digest)? {
+                return Ok(Some(at));
+            }
+        }
+        said.first().map_or(Ok(None), |first| {
+            let message = format!("an index entry leads to payload byte {}, where its block does not start", first.0);
+            Err(Error::format(Code::IndexMismatch, first.in_file(self.payload_start).unwrap_or_default(), message))
+        })
     }
 
     /// The block whose section stands at `at`, as [`CarFile::place`] says.
@@ -181,30 +285,62 @@ impl CarFile {
     /// # Errors
     /// As [`BlockSource::get`].
     pub fn get_at(&self, cid: &Cid, at: FileOffset) -> Result<Block> {
-        self.read_block(at, *cid, FIRST_READ)?.map_err(|fault| Error::from(fault).in_file(&*self.name))
+        let mut result = self.read_block(at, *cid, FIRST_READ)?;
+        if result.is_err() && self.index.is_some() && self.sections.get().is_none() {
+            // An index can lead into the middle of another block, where a forged section stands.
+            let found = self.find(self.sections()?, cid.hash().code(), cid.hash().digest())?;
+            if let Some(other) = found.filter(|other| *other != at) {
+                let message = "an index entry leads to bytes that do not match the block, which stands elsewhere";
+                self.bypassed_because(Error::format(Code::IndexMismatch, at, message).cid(*cid))?;
+                result = self.read_block(other, *cid, FIRST_READ)?;
+            }
+        }
+        result.map_err(|fault| Error::from(fault).in_file(&*self.name))
     }
 
-    fn find(&self, tag: u64, code: u64, digest: &[u8]) -> Result<Option<FileOffset>> {
+    /// The CID that the section at `at` has in the archive: it may differ in version or codec from the one asked for.
+    ///
+    /// # Errors
+    /// When there is no section, or the file cannot be read.
+    pub fn stored_cid(&self, at: FileOffset) -> Result<Cid> {
         let mut bytes = [0; HEAD_LEN_MAX];
-        for (found, at) in self.places.iter_hash(tag) {
-            if *found == tag {
-                let held = self.read_at(*at, &mut bytes)?;
-                let head = section::head(bytes.get(..held).unwrap_or_default(), &self.limits);
-                if head.is_ok_and(|head| head.cid.hash_code() == code && head.cid.digest() == digest) {
-                    return Ok(Some(*at));
-                }
+        let held = self.read_at(at, &mut bytes)?;
+        match section::head(bytes.get(..held).unwrap_or_default(), &self.control.limits) {
+            Ok(head) => Ok(head.cid.to_cid()),
+            Err(_) => Err(Error::format(Code::BadCid, at, "no section starts here").in_file(&*self.name)),
+        }
+    }
+
+    fn find(&self, sections: &Sections, code: u64, digest: &[u8]) -> Result<Option<FileOffset>> {
+        let tag = self.keyer.key(code, digest).tag();
+        for (found, at) in sections.places.iter_hash(tag) {
+            if *found == tag && self.stands_at(*at, code, digest)? {
+                return Ok(Some(*at));
             }
         }
         Ok(None)
     }
 
+    /// Whether a section with this multihash starts here.
+    fn stands_at(&self, at: FileOffset, code: u64, digest: &[u8]) -> Result<bool> {
+        let mut bytes = [0; HEAD_LEN_MAX];
+        let held = self.read_at(at, &mut bytes)?;
+        let head = section::head(bytes.get(..held).unwrap_or_default(), &self.control.limits);
+        Ok(head.is_ok_and(|head| head.cid.hash_code() == code && head.cid.digest() == digest))
+    }
+
     /// Fills as much of `buffer` as the payload has from `at` on.
     fn read_at(&self, at: FileOffset, buffer: &mut [u8]) -> Result<usize> {
         let left = self.end.saturating_sub(at.0).min(buffer.len() as u64) as usize;
+        self.read_file(at, buffer.get_mut(..left).unwrap_or_default())
+    }
+
+    /// Fills as much of `buffer` as the file has from `at` on.
+    fn read_file(&self, at: FileOffset, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
-        while filled < left {
+        while filled < buffer.len() {
             let place = at.0.saturating_add(filled as u64);
-            let rest = buffer.get_mut(filled..left).unwrap_or_default();
+            let rest = buffer.get_mut(filled..).unwrap_or_default();
             #[cfg(unix)]
             let got = std::os::unix::fs::FileExt::read_at(&self.file, rest, place);
             #[cfg(windows)]
@@ -224,7 +360,7 @@ impl CarFile {
         let mut data = vec![0; first_read];
         let held = self.read_at(at, &mut data)?;
         data.truncate(held);
-        let (head_len, data_len) = match section::head(&data, &self.limits) {
+        let (head_len, data_len) = match section::head(&data, &self.control.limits) {
             Ok(head) => (head.len(), head.data_len),
             // It was read before: the file has changed since.
             Err(_) => return Ok(Err(Finding::new(Code::BadCid, "the section changed while it was read").at(at))),
@@ -252,20 +388,30 @@ impl CarFile {
     /// # Errors
     /// The first block that does not match its CID, or a failed read.
     pub fn verify_rest(&self, control: &Control, mut seen: impl FnMut(FileOffset) -> bool) -> Result<()> {
-        for (_, at) in &self.places {
+        for (_, at) in &self.sections()?.places {
             control.check()?;
             if seen(*at) {
                 continue;
             }
             let mut bytes = [0; HEAD_LEN_MAX];
             let held = self.read_at(*at, &mut bytes)?;
-            if let Ok(head) = section::head(bytes.get(..held).unwrap_or_default(), &self.limits)
+            if let Ok(head) = section::head(bytes.get(..held).unwrap_or_default(), &self.control.limits)
                 && let Err(fault) = self.read_block(*at, head.cid.to_cid(), FIRST_READ)?
             {
                 return Err(Error::from(fault).in_file(&*self.name));
             }
         }
         Ok(())
+    }
+}
+
+impl Sections {
+    /// Keeps a finding: the first of very many, and any that is worse than those.
+    fn note(&mut self, finding: Finding) {
+        let is_worse = || self.findings.iter().rev().all(|kept| kept.severity < finding.severity);
+        if self.findings.len() < FINDINGS_MAX || is_worse() {
+            self.findings.push(finding);
+        }
     }
 }
 
@@ -315,7 +461,7 @@ mod tests {
         control.limits.section_len_max = 1 << 30;
         for declared in [10 << 20, 20 << 20] {
             let car = opened(&[section_head(declared), inner.clone()].concat(), &control);
-            assert_eq!(car.section_count(), 0, "{declared}");
+            assert_eq!(car.section_count(), Some(0), "{declared}");
             let fault = car.first_fault().unwrap();
             assert_eq!(fault.code(), Some(Code::Truncated), "{fault}");
         }

@@ -3,6 +3,9 @@
 //! Whatever a [`BlockSource`] returns was hashed on the way.
 
 mod car_file;
+mod index_search;
+#[cfg(all(test, unix))]
+mod indexed_tests;
 mod input;
 mod key;
 mod memory;
@@ -13,7 +16,7 @@ pub use car_file::CarFile;
 pub use input::{Input, spool};
 pub use key::{Key, Keyer};
 pub use memory::{MemoryStore, Union};
-pub use output::{Existing, Output};
+pub use output::{Closed, Existing, Output};
 pub use recorder::Recorder;
 
 use crate::block::Block;

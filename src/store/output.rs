@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// What to do when the target exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,21 +88,54 @@ impl Output {
     pub fn commit(self) -> Result<()> {
         match self.kind {
             Kind::Stdout(mut stdout) => stdout.flush().map_err(|e| Error::io(e, "cannot write")),
-            Kind::File { temporary, target, existing } => {
-                let name = target.display().to_string();
-                temporary.as_file().sync_all().map_err(|e| Error::io(e, "cannot write").in_file(&*name))?;
-                let named = match existing {
-                    Existing::Refuse => temporary.persist_noclobber(&target),
-                    Existing::Replace => temporary.persist(&target),
-                };
-                named.map_err(|e| match e.error.kind() {
-                    io::ErrorKind::AlreadyExists => Error::usage("exists already (--force replaces it)").in_file(&*name),
-                    _ => Error::io(e.error, "cannot name the finished file").in_file(&*name),
-                })?;
-                sync_directory(&target);
-                Ok(())
-            }
+            Kind::File { .. } => self.close()?.commit(),
         }
+    }
+
+    /// Syncs the file and closes it, to be named later: of many outputs, none should appear before all are whole.
+    ///
+    /// # Errors
+    /// When the disk fails, or the output is standard output.
+    pub fn close(self) -> Result<Closed> {
+        let Kind::File { temporary, target, existing } = self.kind else {
+            return Err(Error::usage("standard output cannot be one of several files"));
+        };
+        temporary.as_file().sync_all().map_err(|e| Error::io(e, "cannot write").in_file(target.display().to_string()))?;
+        Ok(Closed { temporary: temporary.into_temp_path(), target, existing })
+    }
+}
+
+/// A finished file without its name. It is gone when this is dropped.
+#[derive(Debug)]
+pub struct Closed {
+    temporary: TempPath,
+    target: PathBuf,
+    existing: Existing,
+}
+
+impl Closed {
+    /// The name it will have.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// When something else took the name meanwhile, or the directory cannot be written. Nothing is left behind then.
+    pub fn commit(self) -> Result<()> {
+        let Closed { temporary, target, existing } = self;
+        let name = target.display().to_string();
+        let named = match existing {
+            Existing::Refuse => temporary.persist_noclobber(&target),
+            Existing::Replace => temporary.persist(&target),
+        };
+        named.map_err(|e| match e.error.kind() {
+            io::ErrorKind::AlreadyExists => Error::usage("exists already (--force replaces it)").in_file(&*name),
+            _ => Error::io(e.error, "cannot name the finished file").in_file(&*name),
+        })?;
+        sync_directory(&target);
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 mod program;
+mod reshape;
 mod tree;
 
 use program::{Peer, Repository, cartool, cartool_exits, make_samples};

@@ -92,6 +92,11 @@ impl Peer {
         line(&self.successful(Command::new(&self.program).args(words)))
     }
 
+    /// As [`Peer::succeeds`], for output that is no text.
+    pub(crate) fn gives(&self, words: &[&OsStr]) -> Vec<u8> {
+        self.successful(Command::new(&self.program).args(words))
+    }
+
     fn successful(&self, command: &mut Command) -> Vec<u8> {
         let output = run(command);
         assert!(output.status.success(), "{} {:?}\n{}", self.name, command.get_args(), talk(&output));

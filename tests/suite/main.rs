@@ -31,6 +31,8 @@ mod place;
 #[cfg(unix)]
 mod real;
 #[cfg(unix)]
+mod reshape;
+#[cfg(unix)]
 mod tree;
 #[cfg(unix)]
 mod vectors;

@@ -11,16 +11,15 @@ use crate::cid::{Cid, RawCid};
 use crate::control::Control;
 use crate::dag;
 use crate::error::{Code, Error, ErrorKind, Finding, Result, Severity};
+use crate::format::Header;
 use crate::format::framer::IN_MEMORY_MAX;
-use crate::format::{Header, Writer};
 use crate::hash::{Hasher, Outcome};
+use crate::ops::archive_writer::ArchiveWriter;
 use crate::ops::findings::Findings;
 use crate::ops::scan::{Collector, SectionHead};
-use crate::ops::sink::Sink;
 use crate::ops::source::{Place, Places};
 use crate::store::{Key, Keyer};
 use hashbrown::HashTable;
-use std::io::BufWriter;
 
 /// No entry.
 const NONE: u32 = u32::MAX;
@@ -143,7 +142,7 @@ impl Index {
         self.table.find(key.tag(), |id| self.entries.get(*id as usize).is_some_and(|entry| entry.key == key)).copied()
     }
 
-    /// Writes everything: header, `top` if there is one, the DAGs below the header's roots, the rest.
+    /// Writes everything behind the header: `top` if there is one, the DAGs below the header's roots, the rest.
     ///
     /// # Errors
     /// When an input changed since it was read, or a file fails.
@@ -151,11 +150,10 @@ impl Index {
         mut self,
         header: &Header,
         top: Option<&(Cid, Vec<u8>)>,
-        sink: BufWriter<Sink>,
+        mut writer: ArchiveWriter,
         control: &Control,
-    ) -> Result<(Writer<BufWriter<Sink>>, u64)> {
+    ) -> Result<(ArchiveWriter, u64)> {
         self.group();
-        let mut writer = Writer::new(sink, header)?;
         let mut walk = Walk { pending: Pending::new(self.entries.len()), children: Vec::new(), blocks: 0 };
         if let Some((cid, data)) = top {
             let bytes = cid.to_bytes();
@@ -197,7 +195,7 @@ impl Index {
     }
 
     /// Writes all forms of a multihash, and notes what its block links to.
-    fn write_block(&self, id: u32, walk: &mut Walk, writer: &mut Writer<BufWriter<Sink>>, control: &Control) -> Result<()> {
+    fn write_block(&self, id: u32, walk: &mut Walk, writer: &mut ArchiveWriter, control: &Control) -> Result<()> {
         let mut forms = Vec::new();
         let mut next = id;
         while let Some(entry) = self.entries.get(next as usize) {
@@ -221,7 +219,7 @@ impl Index {
 
     /// Reads a block again, hashes it again, and writes it under the CIDs with these prefixes. Gives its data back
     /// unless it is too long to hold.
-    fn write_forms(&self, id: u32, forms: &[u32], writer: &mut Writer<BufWriter<Sink>>) -> Result<Option<Vec<u8>>> {
+    fn write_forms(&self, id: u32, forms: &[u32], writer: &mut ArchiveWriter) -> Result<Option<Vec<u8>>> {
         let Some(entry) = self.entries.get(id as usize) else { return Ok(None) };
         let stored = self.places.section(entry.place)?;
         let digest = stored.cid().digest().to_vec();

@@ -4,18 +4,16 @@ use super::wrap::Watch;
 use super::{InputSummary, Unverified};
 use crate::cid::RawCid;
 use crate::error::{Finding, Result, Severity};
-use crate::format::Writer;
+use crate::ops::archive_writer::ArchiveWriter;
 use crate::ops::findings::Findings;
 use crate::ops::scan::{Collector, SectionHead};
-use crate::ops::sink::Sink;
 use crate::store::{Key, Keyer};
 use hashbrown::HashTable;
-use std::io::BufWriter;
 
 /// What is kept from input to input.
 #[derive(Debug)]
 pub(super) struct Stream {
-    pub(super) writer: Writer<BufWriter<Sink>>,
+    pub(super) writer: ArchiveWriter,
     /// Fingerprints of the CIDs written so far.
     pub(super) seen: HashTable<Key>,
     pub(super) watch: Watch,

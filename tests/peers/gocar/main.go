@@ -1,18 +1,26 @@
-// Command gocar puts the three calls of the go-car library that the peer tests need on a command line.
+// Command gocar puts the calls of the go-car library that the peer tests need on a command line.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/ipfs/go-cid"
 	gocar "github.com/ipld/go-car/v2"
+	"github.com/ipld/go-car/v2/blockstore"
+	"github.com/ipld/go-car/v2/index"
 	"github.com/ipld/go-car/v2/storage"
+	"github.com/multiformats/go-multicodec"
+	"github.com/multiformats/go-multihash"
 )
 
 const usage = `usage: gocar index V1 V2               wrap a CARv1 as an indexed CARv2
+       gocar generate CODEC ALL FROM  the index of an archive, of codec 0x0400 or 0x0401, with identity CIDs or without
+       gocar list FILE                the entries of an index
+       gocar get FILE CID             a block, by the archive's own index
        gocar inspect FILE             read all of it, hash every block, say what it holds
        gocar write FROM TO ROOTS CID  a CARv1 of one or more blocks of another archive, in the order named`
 
@@ -27,12 +35,69 @@ func run(args []string) error {
 	switch {
 	case len(args) == 3 && args[0] == "index":
 		return gocar.WrapV1File(args[1], args[2])
+	case len(args) == 4 && args[0] == "generate":
+		return generate(args[1], args[2] == "true", args[3])
+	case len(args) == 2 && args[0] == "list":
+		return list(args[1])
+	case len(args) == 3 && args[0] == "get":
+		return get(args[1], args[2])
 	case len(args) == 2 && args[0] == "inspect":
 		return inspect(args[1])
 	case len(args) > 3 && args[0] == "write":
 		return write(args[1], args[2], strings.Split(args[3], ","), args[4:])
 	}
 	return fmt.Errorf("unknown command\n%s", usage)
+}
+
+func generate(codec string, all bool, from string) error {
+	number, err := strconv.ParseUint(codec, 0, 64)
+	if err != nil {
+		return err
+	}
+	generated, err := gocar.GenerateIndexFromFile(from, gocar.UseIndexCodec(multicodec.Code(number)), gocar.StoreIdentityCIDs(all))
+	if err != nil {
+		return err
+	}
+	_, err = index.WriteTo(generated, os.Stdout)
+	return err
+}
+
+func list(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	read, err := index.ReadFrom(file)
+	if err != nil {
+		return err
+	}
+	entries, ok := read.(index.IterableIndex)
+	if !ok {
+		return fmt.Errorf("an index of codec %v gives no list", read.Codec())
+	}
+	return entries.ForEach(func(hash multihash.Multihash, offset uint64) error {
+		_, err := fmt.Printf("%s %d\n", hash, offset)
+		return err
+	})
+}
+
+func get(path, word string) error {
+	key, err := cid.Decode(word)
+	if err != nil {
+		return err
+	}
+	store, err := blockstore.OpenReadOnly(path)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	block, err := store.Get(context.Background(), key)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(block.RawData())
+	return err
 }
 
 func inspect(path string) error {
