@@ -80,7 +80,7 @@ impl Common {
 }
 
 /// A number of bytes: `100`, `64KiB`, `8MiB`, `1GB`.
-fn size(text: &str) -> std::result::Result<u64, String> {
+pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().map_err(|_| format!("{text:?} is no size: expected a number and a unit, as in 8MiB"))?;

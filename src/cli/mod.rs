@@ -3,6 +3,7 @@
 mod args;
 mod blocks;
 mod cat;
+mod create;
 mod diff;
 mod extract;
 mod house;
@@ -48,6 +49,7 @@ Examples:
   cartool verify token.car                     prove every block and that nothing is missing
   cartool metadata token.car                   print the NFT metadata JSON
   cartool extract token.car -o token/          write the files
+  cartool create photos -o photos.car          pack files, print the CID
   cartool merge *.car -o bundle.car            join archives into one
   curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
 
@@ -78,6 +80,8 @@ enum Command {
     Extract(extract::Args),
     Metadata(metadata::Args),
     Links(links::Args),
+    #[command(aliases = ["c", "pack"])]
+    Create(create::Args),
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
     Merge(merge::MergeArgs),
@@ -128,6 +132,7 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Extract(args) => extract::run(&args, common, control),
         Command::Metadata(args) => metadata::run(&args, common, control),
         Command::Links(args) => links::run(&args, common, control),
+        Command::Create(args) => create::run(&args, common, control),
         Command::Build(args) => merge::build(&args, common, control),
         Command::Merge(args) => merge::merge(&args, common, control),
         Command::Completions(args) => house::completions(&args, Cli::command()),

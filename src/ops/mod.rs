@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod build;
 mod check;
 mod completeness;
+pub mod create;
 pub mod diff;
 pub mod expect;
 pub mod extract;

@@ -10,6 +10,7 @@
 )]
 
 mod budget;
+pub mod build;
 pub mod data;
 mod directory;
 mod file;
