@@ -11,6 +11,8 @@ mod chacha;
 #[cfg(unix)]
 mod cli;
 #[cfg(unix)]
+mod create;
+#[cfg(unix)]
 mod create_vectors;
 #[cfg(unix)]
 mod damage;
