@@ -276,7 +276,7 @@ fn check_paths(paths: &[PathBuf], wrap: Wrap) -> Result<()> {
     }
     let mut names = paths.iter().map(|path| walk::base_name(path)).collect::<Result<Vec<_>>>()?;
     names.sort_unstable();
-    if let Some([name, _]) = names.array_windows().find(|[a, b]| a == b) {
+    if let Some(name) = names.iter().zip(names.iter().skip(1)).find_map(|(a, b)| (a == b).then_some(a)) {
         return Err(Error::usage(format!(
             "two of the paths are named {:?}, which one directory cannot hold",
             String::from_utf8_lossy(name)
