@@ -191,6 +191,10 @@ impl<'a> RawCid<'a> {
             let bytes = bytes.get(..34).ok_or(CidError::Truncated("digest"))?;
             return Ok(RawCid { bytes, codec: codec::DAG_PB, hash_code: hash_code::SHA2_256, digest_start: 2 });
         }
+        // Nearly every CID of version 1 is this: numbers of one byte each, and SHA2-256.
+        if let ([1, codec @ 0..0x80, 0x12, 0x20, ..], Some(bytes)) = (bytes, bytes.get(..36)) {
+            return Ok(RawCid { bytes, codec: u64::from(*codec), hash_code: hash_code::SHA2_256, digest_start: 4 });
+        }
         let mut at = 0usize;
         let mut next = |what: &'static str| -> Result<u64, CidError> {
             let (value, len) = varint::read(bytes.get(at..).unwrap_or_default()).map_err(|e| match e {

@@ -45,6 +45,9 @@ Exit codes:
   4  the machine failed (I/O, permission, disk full)
   130  interrupted
 
+Environment:
+  CARTOOL_SHA256=auto|scalar|ni2|ni3|avx512    how SHA2-256 is computed; --version says what auto means here
+
 Examples:
   cartool verify token.car                     prove every block and that nothing is missing
   cartool metadata token.car                   print the NFT metadata JSON
@@ -103,8 +106,25 @@ fn version() -> String {
     format!("{}{commit}, sha2-256 by {}", env!("CARGO_PKG_VERSION"), cartool::hash::sha256_kernel())
 }
 
+/// The environment variable that names a SHA2-256 kernel.
+const KERNEL_VARIABLE: &str = "CARTOOL_SHA256";
+
+/// Takes the SHA2-256 kernel that the environment names, for measurements and for processors that are slow at the usual one.
+fn choose_kernel() -> cartool::error::Result<()> {
+    let name = std::env::var_os(KERNEL_VARIABLE).unwrap_or_default();
+    if name.is_empty() || name == "auto" {
+        return Ok(());
+    }
+    let kernel: Result<cartool::hash::Kernel, _> = name.to_string_lossy().parse();
+    kernel.and_then(|kernel| kernel.choose()).map_err(|e| Error::usage(format!("{KERNEL_VARIABLE}={}: {e}", name.display())))
+}
+
 /// Runs the command line and gives the exit code.
 pub(crate) fn main() -> ExitCode {
+    if let Err(error) = choose_kernel() {
+        term::error(&error);
+        return ExitCode::from(USAGE);
+    }
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let common = cli.common;

@@ -4,12 +4,13 @@
 //! hashed together. The [`Framer`] walks past every fault it can: a section whose CID is broken still says where the
 //! next one starts. It stops only where the bytes no longer tell.
 
+use super::batch::{Batch, Huge, Span};
 use super::carv2::{Carv2Header, PRAGMA};
 use super::header::Header;
 use super::opener::{Opened, Opener};
 use super::section::{self, HeadError};
 use super::sniff;
-use crate::cid::{CidError, RawCid};
+use crate::cid::CidError;
 use crate::error::{Code, Error, Finding, Result};
 use crate::limits::Limits;
 use crate::offset::{FileOffset, PayloadOffset};
@@ -20,6 +21,8 @@ use std::io::{Read, Seek};
 const BATCH_LEN: usize = 2 << 20;
 /// The same for sections of less than 4 KiB: such a batch stays in a core's own cache while it is hashed and looked at.
 const SHORT_BATCH_LEN: usize = 256 << 10;
+/// At most, for long sections: 32 of them, or 16, are hashed side by side. Whole ones, so that little is carried over.
+const LONG_BATCH_LEN: usize = (16 << 20) + (64 << 10);
 /// Sections longer than this are never held whole: see [`Batch::huge`].
 pub const IN_MEMORY_MAX: u64 = 16 << 20;
 
@@ -34,105 +37,6 @@ pub enum TrailingZeros {
     Reject,
     /// Padding, as Filecoin pieces have it; only zeros may follow.
     Allow,
-}
-
-/// Where one section stands inside its batch.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: u32,
-    cid: u32,
-    /// End of what is held: the whole section, or its head when only heads are read.
-    end: u32,
-    data_len: u64,
-}
-
-/// The head of a section: what [`Framer::next_heads`] gives.
-#[derive(Debug, Clone, Copy)]
-pub struct HeadRef<'a> {
-    /// Where its length varint stands in the file.
-    pub at: FileOffset,
-    /// Bytes of length varint and CID.
-    pub head_len: u32,
-    /// The CID it claims.
-    pub cid: RawCid<'a>,
-    /// Bytes of data behind it.
-    pub data_len: u64,
-}
-
-/// A section as it stands in the archive: a CID and the bytes claimed for it, not yet hashed.
-#[derive(Debug, Clone, Copy)]
-pub struct SectionRef<'a> {
-    /// Where its length varint stands in the file.
-    pub at: FileOffset,
-    /// Bytes of length varint and CID.
-    pub head_len: u32,
-    /// The CID it claims.
-    pub cid: RawCid<'a>,
-    /// The bytes claimed for that CID.
-    pub data: &'a [u8],
-}
-
-/// A section too long to hold: its data follows in pieces, by [`Framer::read_huge`].
-#[derive(Debug, Clone)]
-pub struct Huge {
-    /// Where its length varint stands in the file.
-    pub at: FileOffset,
-    /// The CID it claims, as bytes.
-    pub cid: Vec<u8>,
-    /// Bytes of length varint and CID.
-    pub head_len: u32,
-    /// Bytes of data to come.
-    pub data_len: u64,
-}
-
-/// A buffer and the sections found in it.
-#[derive(Debug, Default)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    filled: usize,
-    base: FileOffset,
-    spans: Vec<Span>,
-    /// What was wrong between the sections, by place.
-    pub findings: Vec<Finding>,
-    /// Set when the batch holds no sections but the head of one that is too long to hold.
-    pub huge: Option<Huge>,
-}
-
-impl Batch {
-    /// The sections, in file order.
-    pub fn sections(&self) -> impl ExactSizeIterator<Item = SectionRef<'_>> + '_ {
-        self.spans.iter().map(|span| {
-            let bytes = self.bytes.get(span.cid as usize..span.end as usize).unwrap_or_default();
-            // The framer parsed it already; the fallback cannot be reached.
-            let cid = RawCid::parse_prefix(bytes).unwrap_or(RawCid::EMPTY);
-            let head_len = span.cid.saturating_sub(span.start).saturating_add(cid.bytes().len() as u32);
-            let data = bytes.get(cid.bytes().len()..).unwrap_or_default();
-            SectionRef { at: self.base.plus(u64::from(span.start)), head_len, cid, data }
-        })
-    }
-
-    /// The heads of the sections, in file order.
-    pub fn heads(&self) -> impl Iterator<Item = HeadRef<'_>> + '_ {
-        self.sections().zip(&self.spans).map(|(section, span)| HeadRef {
-            at: section.at,
-            head_len: section.head_len,
-            cid: section.cid,
-            data_len: span.data_len,
-        })
-    }
-
-    /// How far in the file this batch reaches.
-    pub fn end(&self) -> FileOffset {
-        self.base.plus(self.spans.last().map_or(0, |s| u64::from(s.end)))
-    }
-
-    fn clear(&mut self, base: FileOffset) {
-        self.filled = 0;
-        self.base = base;
-        self.spans.clear();
-        self.findings.clear();
-        self.huge = None;
-    }
 }
 
 /// Reads a CAR file of either version front to back.
@@ -232,7 +136,16 @@ impl<R: Read> Framer<R> {
     /// Only when the input cannot be read. Faults of the archive are in [`Batch::findings`].
     pub fn next_batch(&mut self, batch: &mut Batch) -> Result<bool> {
         self.pass_over()?;
-        self.next_window(batch, if self.last_len < 4 << 10 { SHORT_BATCH_LEN } else { BATCH_LEN })
+        self.next_window(batch, self.batch_len())
+    }
+
+    /// Bytes to ask for, if the sections to come are as long as the last one.
+    fn batch_len(&self) -> usize {
+        match usize::try_from(self.last_len).unwrap_or(LONG_BATCH_LEN) {
+            len if len < 4 << 10 => SHORT_BATCH_LEN,
+            len if len <= LONG_BATCH_LEN / 32 => len.saturating_mul(32).max(BATCH_LEN),
+            len => len.saturating_mul(16).clamp(BATCH_LEN, LONG_BATCH_LEN),
+        }
     }
 
     /// The next sections, with at least `window` bytes in hand.

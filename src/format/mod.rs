@@ -7,6 +7,7 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+mod batch;
 pub mod carv2;
 pub mod framer;
 pub mod header;
@@ -17,8 +18,9 @@ pub mod section;
 pub mod sniff;
 pub mod writer;
 
+pub use batch::{Batch, HeadRef, Huge, SectionRef};
 pub use carv2::Carv2Header;
-pub use framer::{Batch, Framer, HeadRef, Huge, SectionRef, TrailingZeros};
+pub use framer::{Framer, TrailingZeros};
 pub use header::Header;
 pub use reader::{Reader, Section};
 pub use writer::Writer;

@@ -1,6 +1,7 @@
 //! One section after the other, for programs that want no batches.
 
-use super::framer::{Batch, Framer, TrailingZeros};
+use super::batch::Batch;
+use super::framer::{Framer, TrailingZeros};
 use super::header::Header;
 use crate::cid::Cid;
 use crate::error::{Code, Error, Result, Severity};

@@ -6,9 +6,12 @@
 //! A digest may be a truncated one: the first bytes of the function's output, at least [`DIGEST_LEN_MIN`] of them.
 
 mod function;
+mod sha256;
 
-use crate::cid::DIGEST_LEN_MAX;
+use crate::cid::{DIGEST_LEN_MAX, hash_code};
+use crate::format::SectionRef;
 use function::{Function, Run};
+pub use sha256::{Kernel, KernelError};
 use std::fmt;
 
 /// The shortest digest that proves anything, in bytes: 160 bits, boxo's bound. Identity digests have none.
@@ -61,6 +64,13 @@ pub struct Job<'a> {
     pub data: &'a [u8],
 }
 
+impl<'a> Job<'a> {
+    /// Does the section hold what its CID says?
+    pub fn of(section: &SectionRef<'a>) -> Job<'a> {
+        Job { hash_code: section.cid.hash_code(), digest: section.cid.digest(), data: section.data }
+    }
+}
+
 /// Whether `data` hashes to `digest`. Allocates nothing.
 ///
 /// A digest longer than the function's output is a mismatch: no bytes give it.
@@ -89,10 +99,39 @@ pub fn check(hash_code: u64, digest: &[u8], data: &[u8]) -> Outcome {
 
 /// Answers each of `jobs` as [`check`] does. `outcomes` is cleared and then holds one outcome a job, in the order of the jobs.
 ///
+/// Messages of SHA2-256 are hashed several at a time ([`Kernel`]), so that many jobs take less time than one after the other.
 /// A caller that keeps `outcomes` between batches allocates nothing a block.
 pub fn check_many(jobs: &[Job<'_>], outcomes: &mut Vec<Outcome>) {
+    let is_sha256 = |job: &Job<'_>| job.hash_code == hash_code::SHA2_256 && (DIGEST_LEN_MIN..=32).contains(&job.digest.len());
     outcomes.clear();
-    outcomes.extend(jobs.iter().map(|job| check(job.hash_code, job.digest, job.data)));
+    outcomes.extend(jobs.iter().map(|job| match is_sha256(job) {
+        true => Outcome::Mismatch,
+        false => check(job.hash_code, job.digest, job.data),
+    }));
+    let messages = jobs.iter().enumerate().filter(|(_, job)| is_sha256(job)).map(|(i, job)| (i, job.data));
+    sha256::digest_many(Kernel::current(), messages, |i, actual| {
+        if let (Some(job), Some(outcome)) = (jobs.get(i), outcomes.get_mut(i)) {
+            *outcome = Outcome::of(actual.get(..job.digest.len()) == Some(job.digest));
+        }
+    });
+}
+
+/// The SHA2-256 of each of `messages`, several at a time ([`Kernel`]). `digests` is cleared and then holds one a message, in the
+/// order of the messages.
+///
+/// ```
+/// use cartool::hash::sha256_many;
+/// let mut digests = Vec::new();
+/// sha256_many(&[b"abc", b""], &mut digests);
+/// assert_eq!(digests[0][..4], [0xba, 0x78, 0x16, 0xbf]);
+/// assert_eq!(digests[1][..4], [0xe3, 0xb0, 0xc4, 0x42]);
+/// ```
+pub fn sha256_many(messages: &[&[u8]], digests: &mut Vec<[u8; 32]>) {
+    digests.clear();
+    digests.resize(messages.len(), [0; 32]);
+    sha256::digest_many(Kernel::current(), messages.iter().copied().enumerate(), |i, actual| {
+        digests.get_mut(i).into_iter().for_each(|digest| *digest = actual);
+    });
 }
 
 /// The digest of `data`, cut to `len` bytes. For the identity function it is `data` itself, whatever `len` says.
@@ -110,15 +149,12 @@ pub fn digest(hash_code: u64, data: &[u8], len: usize) -> Result<Digest, Why> {
 
 /// What computes SHA2-256 on this machine, in a few words.
 pub fn sha256_kernel() -> &'static str {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    if std::arch::is_x86_feature_detected!("sha") {
-        return "the sha2 crate with SHA-NI";
+    match Kernel::current() {
+        Kernel::Ni2 => "ni2 (SHA-NI, two messages at once)",
+        Kernel::Ni3 => "ni3 (SHA-NI, three messages at once)",
+        Kernel::Avx512 => "avx512 (AVX-512, sixteen messages at once)",
+        Kernel::Scalar => "scalar (the sha2 crate)",
     }
-    #[cfg(target_arch = "aarch64")]
-    if std::arch::is_aarch64_feature_detected!("sha2") {
-        return "the sha2 crate with the Arm SHA-2 extension";
-    }
-    "the sha2 crate"
 }
 
 /// Whether this is a function that is checked here and that other implementations refuse by default: it is on our list and

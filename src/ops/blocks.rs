@@ -87,8 +87,7 @@ impl<'s> Job<Sinks<'s>> for List {
     type Output = Vec<Outcome>;
 
     fn work(&self, batch: &Batch) -> Vec<Outcome> {
-        let jobs: Vec<_> =
-            batch.sections().map(|s| hash::Job { hash_code: s.cid.hash_code(), digest: s.cid.digest(), data: s.data }).collect();
+        let jobs: Vec<_> = batch.sections().map(|section| hash::Job::of(&section)).collect();
         let mut outcomes = Vec::with_capacity(jobs.len());
         hash::check_many(&jobs, &mut outcomes);
         outcomes

@@ -1,8 +1,10 @@
 //! What is done with each batch of sections on a worker: hash every block, read the links of every inner node.
 
+use super::findings::Findings;
 use super::graph::Class;
+use super::verify::Counts;
 use crate::block::VerifyError;
-use crate::cid::{Cid, RawCid, codec, hash_code, is_commitment};
+use crate::cid::{Cid, RawCid, codec, codec_name, hash_code, hash_name, is_commitment};
 use crate::dag;
 use crate::error::{Code, Finding, Severity};
 use crate::format::{Batch, SectionRef};
@@ -77,7 +79,10 @@ pub(crate) struct Checked {
     links: Vec<LinkRecord>,
     bytes: Vec<u8>,
     pub(crate) findings: Vec<Finding>,
-    pub(crate) commitment_links: u64,
+    /// Of the sections alone: what repeats is not known yet.
+    pub(crate) counts: Counts,
+    /// What is worth a note, once a kind.
+    pub(crate) notes: Findings,
 }
 
 impl Checked {
@@ -111,15 +116,20 @@ impl Checked {
 /// Looks at all sections of a batch.
 pub(crate) fn check(batch: &Batch, checks: &Checks) -> Checked {
     let mut checked = Checked::default();
-    let jobs: Vec<hash::Job<'_>> =
-        batch.sections().map(|s| hash::Job { hash_code: s.cid.hash_code(), digest: s.cid.digest(), data: s.data }).collect();
+    let sections: Vec<SectionRef<'_>> = batch.sections().collect();
+    let jobs: Vec<hash::Job<'_>> = sections.iter().map(hash::Job::of).collect();
     let mut outcomes = vec![Outcome::Verified; jobs.len()];
     if checks.hashing == Hashing::Check {
         hash::check_many(&jobs, &mut outcomes);
     }
     checked.records.reserve(jobs.len());
-    for (section, outcome) in batch.sections().zip(outcomes) {
-        checked.section(&section, outcome, checks);
+    for (section, outcome) in sections.iter().zip(outcomes) {
+        checked.section(section, outcome, checks);
+    }
+    if checked.counts.commitment_links > 0 {
+        let at = sections.first().map_or(batch.end(), |section| section.at);
+        let first = || "blocks with links to Filecoin commitments, which are no blocks".to_owned();
+        checked.notes.tally(Code::CommitmentLink, at, first);
     }
     checked
 }
@@ -154,7 +164,46 @@ impl Checked {
         } else if checks.links {
             self.read_links(&mut record, cid, data, checks);
         }
+        self.counts.add(&record);
+        self.note(&record);
         self.records.push(record);
+    }
+
+    /// Notes what is remarkable about a section.
+    fn note(&mut self, record: &Record) {
+        let (at, notes) = (record.at, &mut self.notes);
+        if record.hash_code == hash_code::IDENTITY {
+            notes.tally(Code::IdentitySection, at, || "a section whose CID holds its block already".to_owned());
+        }
+        if record.is_v0 {
+            notes.tally(Code::Cidv0Section, at, || "a section with a CIDv0".to_owned());
+        }
+        if record.data_len > 2 << 20 {
+            let len = record.data_len;
+            let first = || format!("a block of {len} bytes, not every implementation takes more than 2097152");
+            notes.tally(Code::LargeBlock, at, first);
+        }
+        if record.outcome == Outcome::Verified && hash::is_unusual(record.hash_code) {
+            let name = hash_name(record.hash_code);
+            notes.tally(Code::UnusualHash, at, || format!("verified with {name}, which other implementations refuse"));
+        }
+        if !record.notes.is_empty() {
+            let found = record.notes;
+            notes.tally(Code::NonCanonical, at, || found.iter().map(|note| note.as_str()).collect::<Vec<_>>().join("; "));
+        }
+        if record.coverage == Some(dag::Coverage::Unread) {
+            let name = codec_name(record.codec);
+            notes.tally(Code::UnknownCodec, at, || format!("codec {name}: its links, if any, were not read"));
+        }
+    }
+
+    /// A section that was hashed piece by piece.
+    pub(crate) fn of_huge(record: Record) -> Checked {
+        let mut checked = Checked::default();
+        checked.counts.add(&record);
+        checked.note(&record);
+        checked.records.push(record);
+        checked
     }
 
     /// The blocks that identity CIDs among the roots carry in themselves; `at` is where the roots stand.
@@ -202,7 +251,7 @@ impl Checked {
             Ok((coverage, notes)) => (record.coverage, record.notes) = (Some(coverage), notes),
             Err(error) => {
                 let code = if error.is_limit() { Code::LimitReached } else { Code::BadNode };
-                let name = crate::cid::codec_name(cid.codec());
+                let name = codec_name(cid.codec());
                 let finding = Finding::new(code, format!("not a sound {name} block: {error}"));
                 self.findings.push(finding.at(record.at).cid(cid.to_cid()).severity(Severity::Error));
             }
@@ -222,7 +271,7 @@ impl Checked {
         segment: &mut dyn FnMut(&mut Vec<u8>),
     ) {
         if is_commitment(target.codec()) {
-            self.commitment_links += 1;
+            self.counts.commitment_links += 1;
             return;
         }
         if target.hash_code() == hash_code::IDENTITY {

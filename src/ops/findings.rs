@@ -43,6 +43,14 @@ impl Findings {
         self.tallies.entry(code).or_insert_with(|| (0, Finding::new(code, first()).at(at))).0 += 1;
     }
 
+    /// Takes the tallies of what comes behind.
+    pub(crate) fn absorb(&mut self, later: Findings) {
+        for (code, (count, first)) in later.tallies {
+            self.tallies.entry(code).or_insert_with(|| (0, first)).0 += count;
+        }
+        self.extend(later.listed);
+    }
+
     /// Everything, by place in the file.
     pub(crate) fn finish(mut self, notes: Notes) -> Vec<Finding> {
         for (count, mut finding) in self.tallies.into_values() {

@@ -100,8 +100,7 @@ impl<C: Collector> Job<C> for Scan {
     type Output = Hashed;
 
     fn work(&self, batch: &Batch) -> Hashed {
-        let jobs: Vec<hash::Job<'_>> =
-            batch.sections().map(|s| hash::Job { hash_code: s.cid.hash_code(), digest: s.cid.digest(), data: s.data }).collect();
+        let jobs: Vec<hash::Job<'_>> = batch.sections().map(|section| hash::Job::of(&section)).collect();
         let mut outcomes = Vec::with_capacity(jobs.len());
         hash::check_many(&jobs, &mut outcomes);
         let keys = batch.sections().map(|s| self.identify.key(&self.keyer, s.cid));

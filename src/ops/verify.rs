@@ -10,12 +10,12 @@ use super::graph::{Arrival, Class, Graph, NewLink};
 use super::huge::{self, Proof};
 use super::index_check::{IndexCheck, IndexReport};
 use super::pipeline::{self, Job, Pieces};
-use crate::cid::{Cid, RawCid, codec_name, hash_name};
+use crate::cid::{Cid, RawCid, codec_name};
 use crate::control::Control;
 use crate::dag::Coverage;
 use crate::error::{Code, Error, Finding, Result, Severity};
 use crate::format::{Batch, Framer, Huge};
-use crate::hash::{self, Outcome};
+use crate::hash::Outcome;
 use crate::offset::{FileOffset, PayloadOffset};
 use crate::unixfs::Strictness;
 use crate::unixfs::build::{Leaves, Profile};
@@ -397,19 +397,8 @@ impl Job<Gather> for Scan {
 
     fn take(&self, state: &mut Gather, batch: &mut Batch, mut checked: Checked) -> Result<()> {
         state.findings.extend(batch.findings.drain(..));
-        state.findings.extend(checked.findings.drain(..));
         state.end = state.end.max(batch.end());
-        state.counts.commitment_links += checked.commitment_links;
-        for records in checked.records.chunks(WARMED) {
-            state.graph.warm(records.iter().map(|record| record.key));
-            records.iter().for_each(|record| state.record(record, &checked));
-        }
-        if checked.commitment_links > 0 {
-            let at = checked.records.first().map_or(state.end, |record| record.at);
-            state
-                .findings
-                .tally(Code::CommitmentLink, at, || "blocks with links to Filecoin commitments, which are no blocks".to_owned());
-        }
+        state.take(&mut checked);
         Ok(())
     }
 
@@ -440,7 +429,7 @@ impl Job<Gather> for Scan {
             (record.file_size, record.coverage) = (Some(huge.data_len), Some(Coverage::Read));
         }
         state.end = state.end.max(huge.at.plus(u64::from(huge.head_len)).plus(huge.data_len));
-        state.record(&record, &Checked::default());
+        state.take(&mut Checked::of_huge(record));
         Ok(())
     }
 }
@@ -448,16 +437,27 @@ impl Job<Gather> for Scan {
 impl Gather {
     /// Takes what roots carry in themselves.
     fn roots(&mut self, roots: &[Cid], checks: &Checks) {
-        let mut checked = Checked::of_roots(roots, self.payload_start, checks);
+        self.take(&mut Checked::of_roots(roots, self.payload_start, checks));
+    }
+
+    /// Takes what was found out about a batch.
+    fn take(&mut self, checked: &mut Checked) {
         self.findings.extend(checked.findings.drain(..));
-        checked.records.iter().for_each(|record| self.record(record, &checked));
+        self.findings.absorb(std::mem::take(&mut checked.notes));
+        self.counts.absorb(std::mem::take(&mut checked.counts));
+        for records in checked.records.chunks(WARMED) {
+            self.graph.warm(records.iter().map(|record| record.key));
+            records.iter().for_each(|record| self.record(record, checked));
+        }
     }
 
     fn record(&mut self, record: &Record, checked: &Checked) {
         let (id, is_first) = if record.is_virtual {
             (self.graph.add_inline(record.key), true)
         } else {
-            self.count(record);
+            if let Some(index) = &mut self.index {
+                index.section(PayloadOffset(record.at.0.saturating_sub(self.payload_start.0)), record);
+            }
             if record.outcome == Outcome::Mismatch {
                 return;
             }
@@ -495,51 +495,43 @@ impl Gather {
             self.graph.add_links(id, class, owner, links);
         }
     }
+}
 
-    fn count(&mut self, record: &Record) {
-        let counts = &mut self.counts;
-        counts.blocks += 1;
-        counts.block_bytes += record.data_len;
-        counts.min_block = Some(counts.min_block.map_or(record.data_len, |min| min.min(record.data_len)));
-        counts.max_block = counts.max_block.max(record.data_len);
-        *counts.codecs.entry(record.codec).or_default() += 1;
-        *counts.hashes.entry(record.hash_code).or_default() += 1;
-        let version = counts.cid_versions.get_mut(usize::from(!record.is_v0));
+impl Counts {
+    /// Counts one section. Whether it stood there before is not known here.
+    pub(super) fn add(&mut self, record: &Record) {
+        self.blocks += 1;
+        self.block_bytes += record.data_len;
+        self.min_block = Some(self.min_block.map_or(record.data_len, |min| min.min(record.data_len)));
+        self.max_block = self.max_block.max(record.data_len);
+        *self.codecs.entry(record.codec).or_default() += 1;
+        *self.hashes.entry(record.hash_code).or_default() += 1;
+        let version = self.cid_versions.get_mut(usize::from(!record.is_v0));
         version.into_iter().for_each(|count| *count += 1);
+        self.identity_blocks += u64::from(record.hash_code == crate::cid::hash_code::IDENTITY);
         match record.outcome {
-            Outcome::Mismatch => counts.mismatched_blocks += 1,
-            Outcome::Unverifiable(_) => counts.unverified_blocks += 1,
+            Outcome::Mismatch => self.mismatched_blocks += 1,
+            Outcome::Unverifiable(_) => self.unverified_blocks += 1,
             Outcome::Verified => {}
         }
-        let (at, findings) = (record.at, &mut self.findings);
-        if record.hash_code == crate::cid::hash_code::IDENTITY {
-            counts.identity_blocks += 1;
-            findings.tally(Code::IdentitySection, at, || "a section whose CID holds its block already".to_owned());
-        }
-        if record.is_v0 {
-            findings.tally(Code::Cidv0Section, at, || "a section with a CIDv0".to_owned());
-        }
-        if record.data_len > 2 << 20 {
-            let len = record.data_len;
-            findings.tally(Code::LargeBlock, at, || {
-                format!("a block of {len} bytes, not every implementation takes more than 2097152")
-            });
-        }
-        if record.outcome == Outcome::Verified && hash::is_unusual(record.hash_code) {
-            let name = hash_name(record.hash_code);
-            findings.tally(Code::UnusualHash, at, || format!("verified with {name}, which other implementations refuse"));
-        }
-        if !record.notes.is_empty() {
-            let notes = record.notes;
-            findings.tally(Code::NonCanonical, at, || notes.iter().map(|note| note.as_str()).collect::<Vec<_>>().join("; "));
-        }
-        if record.coverage == Some(Coverage::Unread) {
-            let name = codec_name(record.codec);
-            findings.tally(Code::UnknownCodec, at, || format!("codec {name}: its links, if any, were not read"));
-        }
-        if let Some(index) = &mut self.index {
-            index.section(PayloadOffset(at.0.saturating_sub(self.payload_start.0)), record);
-        }
+    }
+
+    /// Adds what was counted elsewhere.
+    fn absorb(&mut self, other: Counts) {
+        self.blocks += other.blocks;
+        self.unique_blocks += other.unique_blocks;
+        self.duplicate_blocks += other.duplicate_blocks;
+        self.identity_blocks += other.identity_blocks;
+        self.mismatched_blocks += other.mismatched_blocks;
+        self.unverified_blocks += other.unverified_blocks;
+        self.block_bytes += other.block_bytes;
+        self.unique_bytes += other.unique_bytes;
+        self.min_block = self.min_block.into_iter().chain(other.min_block).min();
+        self.max_block = self.max_block.max(other.max_block);
+        other.codecs.into_iter().for_each(|(codec, count)| *self.codecs.entry(codec).or_default() += count);
+        other.hashes.into_iter().for_each(|(code, count)| *self.hashes.entry(code).or_default() += count);
+        self.cid_versions.iter_mut().zip(other.cid_versions).for_each(|(sum, count)| *sum += count);
+        self.commitment_links += other.commitment_links;
     }
 }
 

@@ -33,10 +33,22 @@ impl Keyer {
     /// The fingerprint of a multihash.
     #[inline]
     pub fn key(&self, hash_code: u64, digest: &[u8]) -> Key {
-        let mut hasher = SipHasher13::new_with_keys(self.seed.0, self.seed.1);
-        hasher.write_u64(hash_code);
-        hasher.write(digest);
-        let hash = hasher.finish128();
+        let hasher = SipHasher13::new_with_keys(self.seed.0, self.seed.1);
+        let hash = match <&[u8; 32]>::try_from(digest) {
+            // The usual length in one piece: half the time of two.
+            Ok(digest) => {
+                let mut bytes = [0; 40];
+                bytes[..8].copy_from_slice(&hash_code.to_le_bytes());
+                bytes[8..].copy_from_slice(digest);
+                hasher.hash(&bytes)
+            }
+            Err(_) => {
+                let mut hasher = hasher;
+                hasher.write(&hash_code.to_le_bytes());
+                hasher.write(digest);
+                hasher.finish128()
+            }
+        };
         Key([hash.h1, hash.h2])
     }
 

@@ -37,7 +37,7 @@ const BANS: [(&str, &[&str], &str); 17] = [
     ("std::net", &[], "no sockets yet"),
     ("thread::spawn", &["hash", "ops", "cli", "main"], "threads belong to hash, ops and cli"),
     ("thread::scope", &["hash", "ops", "cli", "main"], "threads belong to hash, ops and cli"),
-    ("unsafe", &[], "no unsafe code yet"),
+    ("unsafe", &["hash"], "unsafe code belongs to the kernels of hash"),
     (".unwrap()", &[], "errors are returned"),
     (".expect(\"", &[], "errors are returned"),
     ("panic!", &[], "errors are returned"),

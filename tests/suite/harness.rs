@@ -107,7 +107,7 @@ impl Run {
     pub(crate) fn run(&self) -> Done {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cartool"));
         command.args(&self.args).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for key in ["NO_COLOR", "CLICOLOR_FORCE", "CARTOOL_GATEWAYS", "RUST_BACKTRACE"] {
+        for key in ["NO_COLOR", "CLICOLOR_FORCE", "CARTOOL_GATEWAYS", "CARTOOL_SHA256", "RUST_BACKTRACE"] {
             command.env_remove(key);
         }
         command.envs(self.envs.iter().map(|(k, v)| (k, v)));

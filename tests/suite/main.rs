@@ -25,6 +25,8 @@ mod hostile;
 #[cfg(unix)]
 mod judge;
 #[cfg(unix)]
+mod kernels;
+#[cfg(unix)]
 mod make;
 #[cfg(unix)]
 mod nft;
