@@ -1,4 +1,4 @@
-//! Reads, proves, opens and joins IPFS content archives (CAR files).
+//! Reads, proves, opens, joins and makes IPFS content archives (CAR files).
 //!
 //! A CAR file is a header that names root CIDs, then sections: a length, a CID, and the bytes that are claimed for it. Anyone can
 //! write such a claim. This library turns claims into proven blocks and blocks into links and files, and says at which byte an
@@ -86,7 +86,7 @@
 //! # Write an archive
 //!
 //! [`format::Writer`] writes the header and one section at a time; [`ops::merge`] and [`ops::build`] join whole archives, with
-//! de-duplication, and name the file only when it is whole.
+//! de-duplication, and name the file only when it is whole. [`ops::create`] makes one of files and folders.
 //!
 //! ```
 //! use cartool::block::Block;

@@ -56,7 +56,7 @@ Examples:
   cartool merge *.car -o bundle.car            join archives into one
   curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
 
-/// Verify, look into, extract, merge and build IPFS content archives (CAR files).
+/// Verify, look into, extract, merge, build and create IPFS content archives (CAR files).
 #[derive(Debug, Parser)]
 #[command(name = "cartool", version = version(), after_help = AFTER_HELP, disable_help_subcommand = true)]
 struct Cli {
@@ -84,7 +84,7 @@ enum Command {
     Metadata(metadata::Args),
     Links(links::Args),
     #[command(aliases = ["c", "pack"])]
-    Create(create::Args),
+    Create(Box<create::Args>),
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
     Merge(merge::MergeArgs),

@@ -91,11 +91,9 @@ pub(super) fn work(batch: &mut Batch, profiles: &[Profile], control: &Control) -
     Ok(done)
 }
 
-/// Hashes the leaves of a batch: independent messages, so this is the place to hash many at once.
+/// Hashes the leaves of a batch, which are independent messages: many at once.
 fn hash_all(profile: &Profile, blocks: &[&[u8]]) -> Result<Vec<Digest>> {
-    let digest = |block: &&[u8]| hash::digest(profile.hash.code, block, profile.hash.digest_len);
-    let digests: std::result::Result<Vec<Digest>, _> = blocks.iter().map(digest).collect();
-    digests.map_err(|why| Error::usage(why.to_string()))
+    hash::digest_many(profile.hash.code, blocks, profile.hash.digest_len).map_err(|why| Error::usage(why.to_string()))
 }
 
 /// The leaves of one piece.

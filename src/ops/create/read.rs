@@ -13,9 +13,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes of a batch, at most, and of all batches that are worked on together.
-const BATCH_LEN_MAX: usize = 8 << 20;
-const BATCHES_LEN_MAX: usize = 64 << 20;
+/// Bytes of a batch, and of all batches that are worked on together, at most. dag-pb leaves are copied once more.
+const BATCH_LEN: std::ops::RangeInclusive<usize> = 8 << 20..=16 << 20;
+const BATCHES_LEN_MAX: usize = 48 << 20;
+/// Chunks that are hashed side by side, if they fit a batch.
+const BATCH_CHUNKS: usize = 16;
 /// Files of a batch: enough to hash many at once, few enough to stay in a cache.
 const BATCH_FILES_MAX: usize = 256;
 /// Leaves of a batch. Each takes some 300 bytes beside its data.
@@ -179,7 +181,9 @@ pub(super) struct Feed {
 impl Feed {
     /// `leaves` are the profiles that the chunks are for. If there are several, all have chunks of fixed lengths.
     pub(super) fn new(steps: Steps, leaves: &[Profile], control: &Control) -> Feed {
-        let batch_len = (BATCHES_LEN_MAX / control.threads.max(1)).clamp(2 << 20, BATCH_LEN_MAX);
+        let longest = leaves.iter().map(|profile| profile.chunker.max_len()).max().unwrap_or(1);
+        let wanted = longest.saturating_mul(BATCH_CHUNKS).clamp(*BATCH_LEN.start(), *BATCH_LEN.end());
+        let batch_len = wanted.min((BATCHES_LEN_MAX / control.threads.max(1)).max(2 << 20));
         let shortest = leaves.iter().map(|profile| match profile.chunker {
             Chunker::Rabin { min, .. } => min,
             other => other.max_len(),
