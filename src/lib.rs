@@ -1,4 +1,4 @@
-//! Reads, proves, opens and joins IPFS content archives (CAR files).
+//! Reads, proves, opens, joins and makes IPFS content archives (CAR files).
 //!
 //! A CAR file is a header that names root CIDs, then sections: a length, a CID, and the bytes that are claimed for it. Anyone can
 //! write such a claim. This library turns claims into proven blocks and blocks into links and files, and says at which byte an
@@ -87,7 +87,7 @@
 //!
 //! [`format::Writer`] writes the header and one section at a time, [`format::IndexWriter`] a CARv2's index; [`ops::merge`] and
 //! [`ops::build`] join whole archives, with de-duplication, [`ops::filter`] and [`ops::split`] take them apart, and all name their
-//! files only when they are whole.
+//! files only when they are whole. [`ops::create`] makes an archive of files and folders.
 //!
 //! ```
 //! use cartool::block::Block;

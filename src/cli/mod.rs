@@ -4,6 +4,7 @@ mod args;
 mod blocks;
 mod cat;
 mod convert;
+mod create;
 mod diff;
 mod extract;
 mod filter;
@@ -57,10 +58,11 @@ Examples:
   cartool verify token.car                     prove every block and that nothing is missing
   cartool metadata token.car                   print the NFT metadata JSON
   cartool extract token.car -o token/          write the files
+  cartool create photos -o photos.car          pack files, print the CID
   cartool merge *.car -o bundle.car            join archives into one
   curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
 
-/// Verify, look into, extract, merge and build IPFS content archives (CAR files).
+/// Verify, look into, extract, merge, build and create IPFS content archives (CAR files).
 #[derive(Debug, Parser)]
 #[command(name = "cartool", version = version(), after_help = AFTER_HELP, disable_help_subcommand = true)]
 struct Cli {
@@ -87,6 +89,8 @@ enum Command {
     Extract(extract::Args),
     Metadata(metadata::Args),
     Links(links::Args),
+    #[command(aliases = ["c", "pack"])]
+    Create(Box<create::Args>),
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
     Merge(merge::MergeArgs),
@@ -159,6 +163,7 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Extract(args) => extract::run(&args, common, control),
         Command::Metadata(args) => metadata::run(&args, common, control),
         Command::Links(args) => links::run(&args, common, control),
+        Command::Create(args) => create::run(&args, common, control),
         Command::Build(args) => merge::build(&args, common, control),
         Command::Merge(args) => merge::merge(&args, common, control),
         Command::Filter(args) => filter::run(&args, common, control),

@@ -146,7 +146,7 @@ pub fn encode(links: &[PbLink<'_>], data: Option<&[u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     for link in sorted {
         let (cid, name, tsize) = (link.cid.bytes(), link.name(), link.tsize.unwrap_or_default());
-        let len = [field_len(cid), field_len(name), 1, varint::encoded_len(tsize)].into_iter().fold(0, usize::saturating_add);
+        let len = link_message_len(link);
         out.push(0x12);
         varint::write(len as u64, &mut out);
         write_field(0x0a, cid, &mut out);
@@ -158,6 +158,17 @@ pub fn encode(links: &[PbLink<'_>], data: Option<&[u8]>) -> Vec<u8> {
         write_field(0x0a, data, &mut out);
     }
     out
+}
+
+/// The bytes that a link takes in a block.
+pub(crate) fn encoded_link_len(link: &PbLink<'_>) -> usize {
+    let len = link_message_len(link);
+    len.saturating_add(varint::encoded_len(len as u64)).saturating_add(1)
+}
+
+fn link_message_len(link: &PbLink<'_>) -> usize {
+    let tsize_len = varint::encoded_len(link.tsize.unwrap_or_default());
+    [field_len(link.cid.bytes()), field_len(link.name()), 1, tsize_len].into_iter().fold(0, usize::saturating_add)
 }
 
 fn field_len(bytes: &[u8]) -> usize {

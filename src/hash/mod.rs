@@ -147,6 +147,25 @@ pub fn digest(hash_code: u64, data: &[u8], len: usize) -> Result<Digest, Why> {
     Ok(digest)
 }
 
+/// The digest of each of `messages`, cut to `len` bytes and in their order; SHA2-256 as in [`sha256_many`].
+///
+/// # Errors
+/// As [`digest`].
+pub fn digest_many(hash_code: u64, messages: &[&[u8]], len: usize) -> Result<Vec<Digest>, Why> {
+    if hash_code != hash_code::SHA2_256 {
+        return messages.iter().map(|message| digest(hash_code, message, len)).collect();
+    }
+    Function::from_code(hash_code)?.admit(len).map_err(Outcome::why_no_digest)?;
+    let mut digests = Vec::new();
+    sha256_many(messages, &mut digests);
+    let cut = |full: [u8; 32]| {
+        let mut digest = Digest::zeroed(len);
+        digest.bytes_mut().iter_mut().zip(full).for_each(|(to, from)| *to = from);
+        digest
+    };
+    Ok(digests.into_iter().map(cut).collect())
+}
+
 /// What computes SHA2-256 on this machine, in a few words.
 pub fn sha256_kernel() -> &'static str {
     match Kernel::current() {

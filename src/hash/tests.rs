@@ -224,3 +224,18 @@ fn a_batch_gives_one_outcome_a_job_in_order() {
     check_many(&[], &mut outcomes);
     assert_eq!(outcomes, []);
 }
+
+#[test]
+fn many_digests_are_those_of_each() {
+    let messages: Vec<Vec<u8>> = (0..40).map(|n: usize| vec![n as u8; n * 37]).collect();
+    let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    for (code, len) in [(0x12, 32), (0x12, 20), (0x13, 64), (0x1e, 32)] {
+        let many = digest_many(code, &messages, len).unwrap();
+        for (message, found) in messages.iter().zip(&many) {
+            assert_eq!(found.bytes(), digest(code, message, len).unwrap().bytes());
+        }
+        assert_eq!(many.len(), messages.len());
+    }
+    assert_eq!(digest_many(0x12, &messages, 33).unwrap_err(), Why::DigestTooLong);
+    assert_eq!(digest_many(0xd5, &messages, 16).unwrap_err(), Why::Insecure);
+}

@@ -9,6 +9,7 @@ mod check;
 mod completeness;
 pub mod convert;
 mod copy;
+pub mod create;
 pub mod diff;
 pub mod expect;
 pub mod extract;

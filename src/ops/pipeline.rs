@@ -42,12 +42,27 @@ struct Scan<'f, R> {
     counted: u64,
 }
 
-struct Turns<S> {
+pub(crate) struct Turns<S> {
     state: S,
     turn: u64,
     error: Option<Error>,
     /// A worker panicked: its turn never ends.
     broken: bool,
+}
+
+impl<S> Turns<S> {
+    pub(crate) fn new(state: S) -> Turns<S> {
+        Turns { state, turn: 0, error: None, broken: false }
+    }
+
+    /// What was gathered, when all turns are over.
+    ///
+    /// # Errors
+    /// What ended the run.
+    pub(crate) fn into_state(turns: Mutex<Turns<S>>) -> Result<S> {
+        let turns = turns.into_inner().unwrap_or_else(PoisonError::into_inner);
+        turns.error.map_or(Ok(turns.state), Err)
+    }
 }
 
 /// Runs `job` over all sections that `framer` has left.
@@ -56,7 +71,7 @@ struct Turns<S> {
 /// A failed read, a request to stop, or what the job returns.
 pub(crate) fn run<R: Read + Send, S: Send, J: Job<S>>(framer: &mut Framer<R>, job: &J, state: S, control: &Control) -> Result<S> {
     let scan = Mutex::new(Scan { framer, next: 0, ended: false, counted: 0 });
-    let turns = Mutex::new(Turns { state, turn: 0, error: None, broken: false });
+    let turns = Mutex::new(Turns::new(state));
     let moved = Condvar::new();
     std::thread::scope(|scope| {
         for _ in 1..control.threads.max(1) {
@@ -64,15 +79,11 @@ pub(crate) fn run<R: Read + Send, S: Send, J: Job<S>>(framer: &mut Framer<R>, jo
         }
         work(&scan, &turns, &moved, job, control);
     });
-    let turns = turns.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match turns.error {
-        Some(error) => Err(error),
-        None => Ok(turns.state),
-    }
+    Turns::into_state(turns)
 }
 
 /// A worker that panics poisons a lock; the others go on to the end of the scope, which then panics too.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -83,7 +94,7 @@ fn work<R: Read, S, J: Job<S>>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<S>
         if position.ended {
             return;
         }
-        let turn = Turn { number: position.next, turns, moved };
+        let turn = Turn::new(position.next, turns, moved);
         position.next = position.next.saturating_add(1);
         let filled = control.check().and_then(|()| position.framer.next_batch(&mut batch));
         let end = batch.end().0;
@@ -120,15 +131,19 @@ fn work<R: Read, S, J: Job<S>>(scan: &Mutex<Scan<'_, R>>, turns: &Mutex<Turns<S>
 }
 
 /// The right to hand over one batch, in its turn. When it is dropped by a panic, those behind it do not wait for ever.
-struct Turn<'t, S> {
+pub(crate) struct Turn<'t, S> {
     number: u64,
     turns: &'t Mutex<Turns<S>>,
     moved: &'t Condvar,
 }
 
-impl<S> Turn<'_, S> {
+impl<'t, S> Turn<'t, S> {
+    pub(crate) fn new(number: u64, turns: &'t Mutex<Turns<S>>, moved: &'t Condvar) -> Turn<'t, S> {
+        Turn { number, turns, moved }
+    }
+
     /// Waits for the turn, runs `then`, and passes the turn on. `false` when the run is over.
-    fn take(&self, then: impl FnOnce(&mut S) -> Result<()>) -> bool {
+    pub(crate) fn take(&self, then: impl FnOnce(&mut S) -> Result<()>) -> bool {
         let mut guard = lock(self.turns);
         while guard.turn != self.number && !guard.broken {
             guard = self.moved.wait(guard).unwrap_or_else(PoisonError::into_inner);

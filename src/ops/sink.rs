@@ -82,6 +82,11 @@ impl Sink {
         restart().map_err(|e| Error::io(e, "cannot write"))
     }
 
+    /// The metadata of the file that is being written.
+    pub(crate) fn metadata(&mut self) -> io::Result<std::fs::Metadata> {
+        self.file()?.metadata()
+    }
+
     fn file(&mut self) -> io::Result<&mut File> {
         match &mut self.spool {
             Some(spool) => Ok(spool),

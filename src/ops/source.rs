@@ -22,14 +22,14 @@ const STEP: usize = 8 << 20;
 
 /// What tells that a path still leads to the same, unchanged file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Identity {
-    len: u64,
+pub(crate) struct Identity {
+    pub(crate) len: u64,
     modified: Option<SystemTime>,
     node: (u64, u64),
 }
 
 impl Identity {
-    fn of(metadata: &Metadata) -> Identity {
+    pub(crate) fn of(metadata: &Metadata) -> Identity {
         #[cfg(unix)]
         let node = {
             use std::os::unix::fs::MetadataExt;
@@ -38,6 +38,11 @@ impl Identity {
         #[cfg(not(unix))]
         let node = (0, 0);
         Identity { len: metadata.len(), modified: metadata.modified().ok(), node }
+    }
+
+    /// Whether both are one file or folder, changed or not.
+    pub(crate) fn is_same_file(&self, other: &Identity) -> bool {
+        self.node == other.node && self.node != (0, 0)
     }
 }
 
@@ -322,7 +327,7 @@ impl Places {
 }
 
 /// One positioned read.
-fn read_once(file: &File, buffer: &mut [u8], at: FileOffset) -> std::io::Result<usize> {
+pub(crate) fn read_once(file: &File, buffer: &mut [u8], at: FileOffset) -> std::io::Result<usize> {
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::read_at(file, buffer, at.0);
     #[cfg(windows)]

@@ -18,6 +18,7 @@ use crate::format::{Batch, Framer, Huge};
 use crate::hash::Outcome;
 use crate::offset::{FileOffset, PayloadOffset};
 use crate::unixfs::Strictness;
+use crate::unixfs::build::{Leaves, Profile};
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -535,25 +536,21 @@ impl Counts {
 }
 
 impl Report {
-    /// The UnixFS profiles (IPIP-499 and those in wide use) that could have made this archive, by its codecs, CID
-    /// versions and longest leaf. Small archives fit several; none when it does not look like UnixFS.
+    /// The [named profiles](Profile::NAMED) that could have made this archive, by its codecs, CID versions and longest block. Small
+    /// archives fit several; none when it does not look like UnixFS.
     pub fn profiles(&self) -> Vec<&'static str> {
         use crate::cid::codec::{DAG_PB, RAW};
         let counts = &self.counts;
         let of = |codec| counts.codecs.get(&codec).copied().unwrap_or(0);
         let is_unixfs = counts.blocks > 0 && of(DAG_PB) + of(RAW) == counts.blocks;
-        let is_sha256 = counts.hashes.keys().all(|code| *code == crate::cid::hash_code::SHA2_256);
-        if !is_unixfs || !is_sha256 {
-            return Vec::new();
-        }
-        // 256 KiB of data in a dag-pb leaf take a few bytes more.
-        let leaf_max = counts.max_block;
-        match (counts.cid_versions, of(RAW) > 0) {
-            ([_, 0], false) => vec!["unixfs-v0-2015"],
-            ([0, _], true) if leaf_max <= 256 << 10 => vec!["unixfs-v1-2025", "kubo-cidv1-legacy", "ipfs-car"],
-            ([0, _], true) if leaf_max <= 1 << 20 => vec!["unixfs-v1-2025", "ipfs-car"],
-            ([0, _], false) if leaf_max <= (256 << 10) + 64 => vec!["kubo-cidv1-noraw"],
-            _ => Vec::new(),
-        }
+        let [v0, v1] = counts.cid_versions;
+        let fits = |profile: &Profile| {
+            let version = if profile.cid_version == 0 { v1 == 0 } else { v0 == 0 };
+            version
+                && counts.hashes.keys().all(|code| *code == profile.hash.code)
+                && (of(RAW) > 0) == (profile.leaves == Leaves::Raw)
+                && counts.max_block <= profile.block_len_max()
+        };
+        Profile::NAMED.iter().filter(|(_, profile)| is_unixfs && fits(profile)).map(|(name, _)| *name).collect()
     }
 }

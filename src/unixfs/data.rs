@@ -39,6 +39,18 @@ impl Kind {
         })
     }
 
+    /// The number in a message.
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Kind::Raw => 0,
+            Kind::Directory => 1,
+            Kind::File => 2,
+            Kind::Metadata => 3,
+            Kind::Symlink => 4,
+            Kind::HamtShard => 5,
+        }
+    }
+
     /// Whether the node holds bytes of a file.
     pub fn is_file(self) -> bool {
         matches!(self, Kind::Raw | Kind::File)

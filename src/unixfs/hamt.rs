@@ -51,6 +51,9 @@ fn finish(mut k: u64) -> u64 {
 pub struct Fanout(u16);
 
 impl Fanout {
+    /// 256, which every writer takes unless told otherwise.
+    pub const DEFAULT: Fanout = Fanout(256);
+
     /// Checks a claimed fanout.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! [`data`], [`hamt`] and [`name`] are pure: one node at a time, nothing about the nodes it links to. On them stand the readers that
 //! take blocks from a [`BlockSource`](crate::store::BlockSource): [`FileReader`], [`Directory`], [`Walk`] and [`resolve`], none of
-//! which calls itself, and all of which count their work in a [`Budget`].
+//! which calls itself, and all of which count their work in a [`Budget`]. [`build`] goes the other way: from bytes to nodes.
 
 #![cfg_attr(
     not(test),
@@ -10,6 +10,7 @@
 )]
 
 mod budget;
+pub mod build;
 pub mod data;
 mod directory;
 mod file;

@@ -7,7 +7,13 @@
 mod architecture;
 
 #[cfg(unix)]
+mod chacha;
+#[cfg(unix)]
 mod cli;
+#[cfg(unix)]
+mod create;
+#[cfg(unix)]
+mod create_vectors;
 #[cfg(unix)]
 mod damage;
 #[cfg(unix)]

@@ -37,7 +37,7 @@ fn vectors(dir: &Path) -> Vec<Vector> {
 }
 
 /// The content a vector states: text, zeros, or SHA-256 in counter mode.
-fn content(spec: &Value) -> Vec<u8> {
+pub(crate) fn content(spec: &Value) -> Vec<u8> {
     if let Some(text) = spec["utf8"].as_str() {
         return text.as_bytes().to_vec();
     }
