@@ -14,10 +14,16 @@ use hashbrown::HashTable;
 use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Bytes read with the head of a section, so that most blocks take one read.
 const FIRST_READ: usize = 64 << 10;
+
+/// Reads that one look-up in an index may take: with this many entries a look-up, a walk over all sections is no dearer.
+const READS_A_LOOK_UP: u64 = 16;
+/// Look-ups, in reads, that are never worth a walk.
+const READS_FREE: u64 = 4096;
 
 /// Findings that are kept: an archive may have one every two bytes.
 const FINDINGS_MAX: usize = 10_000;
@@ -29,7 +35,8 @@ const FINDINGS_MAX: usize = 10_000;
 ///
 /// [`CarFile::open_indexed`] looks blocks up in a CARv2's index instead, and reads no more of the archive than is asked for. The index is
 /// untrusted all the same: an entry counts when the section it leads to has the CID, and the block hashes to it. When the index
-/// leads astray, or has no entry, the archive is walked over after all, so that a wrong index costs time and never an answer.
+/// leads astray, or has no entry, the archive is walked over after all, so that a wrong index costs time and never an answer. So it
+/// is once a good part of all blocks was looked up: the rest is cheaper to find then.
 #[derive(Debug)]
 pub struct CarFile {
     file: File,
@@ -40,6 +47,7 @@ pub struct CarFile {
     keyer: Keyer,
     opening: Vec<Finding>,
     index: Option<IndexSearch>,
+    look_ups: AtomicU64,
     sections: OnceLock<Sections>,
     /// Held during the walk: it moves the file's position.
     walking: Mutex<()>,
@@ -115,6 +123,7 @@ impl CarFile {
             keyer: Keyer::new(),
             opening,
             index: None,
+            look_ups: AtomicU64::new(0),
             sections: OnceLock::new(),
             walking: Mutex::new(()),
             bypass: OnceLock::new(),
@@ -246,7 +255,7 @@ impl CarFile {
     /// When the file cannot be read.
     pub fn place(&self, cid: &Cid) -> Result<Option<FileOffset>> {
         let (code, digest) = (cid.hash().code(), cid.hash().digest());
-        let Some(index) = self.index.as_ref().filter(|_| self.sections.get().is_none()) else {
+        let Some(index) = self.index.as_ref().filter(|index| self.is_served_by(index)) else {
             return self.find(self.sections()?, code, digest);
         };
         let lie = match self.look_up(index, code, digest) {
@@ -264,6 +273,12 @@ impl CarFile {
             self.bypassed_because(error)?;
         }
         Ok(found)
+    }
+
+    /// Whether the next look-up is for the index.
+    fn is_served_by(&self, index: &IndexSearch) -> bool {
+        let reads = self.look_ups.fetch_add(1, Ordering::Relaxed).saturating_mul(READS_A_LOOK_UP);
+        self.sections.get().is_none() && reads <= index.entry_count().saturating_add(READS_FREE)
     }
 
     /// The place of a section with this multihash, by the index; a code of the error says that the index is wrong.

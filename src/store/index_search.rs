@@ -68,6 +68,11 @@ impl IndexSearch {
         Ok(IndexSearch { buckets })
     }
 
+    /// How many entries there are.
+    pub(super) fn entry_count(&self) -> u64 {
+        self.buckets.iter().fold(0, |sum, bucket| sum.saturating_add(bucket.count))
+    }
+
     /// Where sections with this digest are said to start: no more than a few places.
     ///
     /// # Errors

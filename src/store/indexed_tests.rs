@@ -89,6 +89,21 @@ fn a_sound_index_is_enough() {
     }
 }
 
+#[test]
+fn many_look_ups_are_worth_a_walk() {
+    let blocks: Vec<Vec<u8>> = (0..2000u32).map(|n| n.to_le_bytes().to_vec()).collect();
+    let sections: Vec<(Cid, &[u8])> = blocks.iter().map(|data| (cid_of(data), &data[..])).collect();
+    let (payload, places) = payload(&sections);
+    let archive = Archive::new(&payload, &index(IndexCodec::MultihashSorted, &places));
+    let car = archive.open();
+    let mut by_index = 0;
+    for (cid, data) in &sections {
+        assert_eq!(car.get(cid).unwrap().unwrap().data(), *data);
+        by_index += u32::from(car.section_count().is_none());
+    }
+    assert!((200..600).contains(&by_index) && car.bypass().is_none(), "{by_index}");
+}
+
 /// Every block is found whatever the index says, and what is wrong with the index is told.
 #[track_caller]
 fn found_out(payload: &[u8], index: &[u8], asked: &[u8], code: Code) {
