@@ -13,11 +13,19 @@ mod damage;
 #[cfg(unix)]
 mod facts;
 #[cfg(unix)]
+mod fetch;
+#[cfg(unix)]
+mod fetch_faults;
+#[cfg(unix)]
+mod gateway;
+#[cfg(unix)]
 mod harness;
 #[cfg(unix)]
 mod hostile;
 #[cfg(unix)]
 mod judge;
+#[cfg(unix)]
+mod link_cases;
 #[cfg(unix)]
 mod make;
 #[cfg(unix)]
