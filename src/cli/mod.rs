@@ -1,5 +1,6 @@
 //! What a person types and what comes back. Printing, exit codes and the environment live here and nowhere else.
 
+mod address;
 mod args;
 mod blocks;
 mod cat;
@@ -7,6 +8,7 @@ mod convert;
 mod create;
 mod diff;
 mod extract;
+mod fetch;
 mod filter;
 mod hash;
 mod house;
@@ -16,6 +18,8 @@ mod links;
 mod ls;
 mod merge;
 mod metadata;
+mod network;
+mod remote;
 mod report;
 mod roots;
 mod split;
@@ -60,6 +64,7 @@ Examples:
   cartool extract token.car -o token/          write the files
   cartool create photos -o photos.car          pack files, print the CID
   cartool merge *.car -o bundle.car            join archives into one
+  cartool fetch ipfs://CID -o token.car --gateway URL
   curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
 
 /// Verify, look into, extract, merge, build and create IPFS content archives (CAR files).
@@ -91,6 +96,9 @@ enum Command {
     Links(links::Args),
     #[command(aliases = ["c", "pack"])]
     Create(Box<create::Args>),
+    Address(address::Args),
+    Fetch(Box<fetch::Args>),
+    Gateways(network::GatewaysArgs),
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
     Merge(merge::MergeArgs),
@@ -164,6 +172,9 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Metadata(args) => metadata::run(&args, common, control),
         Command::Links(args) => links::run(&args, common, control),
         Command::Create(args) => create::run(&args, common, control),
+        Command::Address(args) => address::run(&args, common),
+        Command::Fetch(args) => fetch::run(&args, common, control),
+        Command::Gateways(args) => network::list(&args, common),
         Command::Build(args) => merge::build(&args, common, control),
         Command::Merge(args) => merge::merge(&args, common, control),
         Command::Filter(args) => filter::run(&args, common, control),

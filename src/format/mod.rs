@@ -21,7 +21,7 @@ pub mod writer;
 
 pub use batch::{Batch, HeadRef, Huge, SectionRef};
 pub use carv2::Carv2Header;
-pub use framer::{Framer, TrailingZeros};
+pub use framer::{Framer, IN_MEMORY_MAX, TrailingZeros};
 pub use header::Header;
 pub use index_writer::{Identities, IndexCodec, IndexWriter};
 pub use reader::{Reader, Section};

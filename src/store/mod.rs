@@ -10,6 +10,8 @@ mod input;
 mod key;
 mod memory;
 mod output;
+#[cfg(feature = "net")]
+mod part;
 mod recorder;
 
 pub use car_file::CarFile;
@@ -17,6 +19,8 @@ pub use input::{Input, spool};
 pub use key::{Key, Keyer};
 pub use memory::{MemoryStore, Union};
 pub use output::{Closed, Existing, Output};
+#[cfg(feature = "net")]
+pub(crate) use part::{PartFile, archives_in};
 pub use recorder::Recorder;
 
 use crate::block::Block;

@@ -19,6 +19,12 @@ mod damage;
 #[cfg(unix)]
 mod facts;
 #[cfg(unix)]
+mod fetch;
+#[cfg(unix)]
+mod fetch_faults;
+#[cfg(unix)]
+mod gateway;
+#[cfg(unix)]
 mod harness;
 #[cfg(unix)]
 mod hostile;
@@ -26,6 +32,7 @@ mod hostile;
 mod judge;
 #[cfg(unix)]
 mod kernels;
+mod link_cases;
 #[cfg(unix)]
 mod make;
 #[cfg(unix)]
