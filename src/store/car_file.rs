@@ -3,8 +3,8 @@
 use super::index_search::IndexSearch;
 use super::key::Keyer;
 use super::{BlockSource, Input, spool};
-use crate::block::{Block, VerifyError};
-use crate::cid::{Cid, RawCid};
+use crate::block::{Block, Pool, VerifyError};
+use crate::cid::{Cid, RawCid, hash_code};
 use crate::control::Control;
 use crate::error::{Code, Error, ErrorKind, Finding, Result, Severity};
 use crate::format::section::{self, HEAD_LEN_MAX};
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Bytes read with the head of a section, so that most blocks take one read.
 const FIRST_READ: usize = 64 << 10;
@@ -52,6 +52,7 @@ pub struct CarFile {
     /// Held during the walk: it moves the file's position.
     walking: Mutex<()>,
     bypass: OnceLock<Error>,
+    pool: Arc<Pool>,
     payload_start: FileOffset,
     len: u64,
     end: u64,
@@ -127,6 +128,7 @@ impl CarFile {
             sections: OnceLock::new(),
             walking: Mutex::new(()),
             bypass: OnceLock::new(),
+            pool: Arc::default(),
             len,
             end: carv2.map_or(len, |c| c.data_end().min(len)),
         })
@@ -398,6 +400,35 @@ impl CarFile {
         Ok(Block::new(cid, data).map_err(|e: VerifyError| Finding::new(e.code(), e.to_string()).at(at).cid(cid)))
     }
 
+    /// Where the data of a block stands, and how long it is, when that takes no more than a look.
+    fn find_data(&self, cid: &Cid) -> Option<(FileOffset, usize)> {
+        if cid.hash().code() == hash_code::IDENTITY {
+            return None;
+        }
+        let at = CarFile::place(self, cid).ok()??;
+        let mut bytes = [0; HEAD_LEN_MAX];
+        let held = self.read_at(at, &mut bytes).ok()?;
+        let head = section::head(bytes.get(..held)?, &self.control.limits).ok()?;
+        let start = at.plus(head.len() as u64);
+        let data_len = usize::try_from(head.data_len).ok().filter(|len| start.plus(*len as u64).0 <= self.end)?;
+        Some((start, data_len))
+    }
+
+    /// Reads and hashes blocks at known places; none where that does not give the block.
+    fn read_many(&self, blocks: &[(Cid, FileOffset, usize)]) -> Vec<Option<Block>> {
+        let mut bytes = self.pool.take(blocks.iter().fold(0, |sum, (_, _, len)| sum.saturating_add(*len)));
+        let mut places = Vec::with_capacity(blocks.len());
+        let mut end = 0_usize;
+        for (cid, at, len) in blocks {
+            let place = end..end.saturating_add(*len);
+            let held = self.read_at(*at, bytes.get_mut(place.clone()).unwrap_or_default()).unwrap_or(0);
+            // What was cut short meanwhile must not be taken for what stood in the memory before.
+            places.push((*cid, place.start..place.start.saturating_add(held)));
+            end = place.end;
+        }
+        Block::many(bytes, &places, &self.pool)
+    }
+
     /// Hashes every section of which `seen` says that it was not read yet.
     ///
     /// # Errors
@@ -437,6 +468,33 @@ impl BlockSource for CarFile {
         }
         let Some(at) = CarFile::place(self, cid)? else { return Ok(None) };
         self.get_at(cid, at).map(Some)
+    }
+
+    /// Reads and hashes on all threads that the archive was opened with.
+    fn get_many(&self, cids: &[Cid], len_max: u64) -> Vec<Result<Option<Block>>> {
+        let mut found = Vec::new();
+        let mut left = len_max;
+        for cid in cids {
+            let Some((at, len)) = self.find_data(cid) else { break };
+            let Some(rest) = left.checked_sub(len as u64) else { break };
+            left = rest;
+            found.push((*cid, at, len));
+        }
+        if found.len() < 2 {
+            return cids.first().map(|cid| self.get(cid)).into_iter().collect();
+        }
+        let share = found.len().div_ceil(self.control.threads.max(1));
+        let blocks: Vec<Option<Block>> = std::thread::scope(|scope| {
+            let (own, others) = found.split_at(share);
+            let others: Vec<_> = others.chunks(share).map(|part| scope.spawn(|| self.read_many(part))).collect();
+            let mut blocks = self.read_many(own);
+            for other in others {
+                blocks.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            blocks
+        });
+        let one = |(cid, block): (&Cid, Option<Block>)| block.map_or_else(|| self.get(cid), |block| Ok(Some(block)));
+        cids.iter().zip(blocks).map(one).collect()
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {

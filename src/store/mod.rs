@@ -37,6 +37,13 @@ pub trait BlockSource {
     /// When what is stored under the CID does not match it, cannot be verified, or cannot be read.
     fn get(&self, cid: &Cid) -> Result<Option<Block>>;
 
+    /// What [`BlockSource::get`] gives for the first of `cids`, in their order: at least for one, and for no more when their data comes
+    /// to `len_max` bytes. Sources that can hash several blocks at once do.
+    fn get_many(&self, cids: &[Cid], len_max: u64) -> Vec<Result<Option<Block>>> {
+        let _ = len_max;
+        cids.first().map(|cid| self.get(cid)).into_iter().collect()
+    }
+
     /// Whether [`BlockSource::get`] would find something, without hashing it.
     ///
     /// # Errors
@@ -56,6 +63,10 @@ pub trait BlockSource {
 impl<S: BlockSource + ?Sized> BlockSource for &S {
     fn get(&self, cid: &Cid) -> Result<Option<Block>> {
         (**self).get(cid)
+    }
+
+    fn get_many(&self, cids: &[Cid], len_max: u64) -> Vec<Result<Option<Block>>> {
+        (**self).get_many(cids, len_max)
     }
 
     fn contains(&self, cid: &Cid) -> Result<bool> {

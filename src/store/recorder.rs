@@ -70,6 +70,16 @@ impl BlockSource for Recorder<'_> {
         self.car.get_at(cid, at).map(Some)
     }
 
+    fn get_many(&self, cids: &[Cid], len_max: u64) -> Vec<Result<Option<Block>>> {
+        let blocks = BlockSource::get_many(self.car, cids, len_max);
+        for cid in cids.iter().take(blocks.len()) {
+            if let Ok(Some(at)) = CarFile::place(self.car, cid) {
+                self.places.borrow_mut().add(at);
+            }
+        }
+        blocks
+    }
+
     fn contains(&self, cid: &Cid) -> Result<bool> {
         self.car.contains(cid)
     }

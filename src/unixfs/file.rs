@@ -9,6 +9,7 @@ use crate::block::Block;
 use crate::cid::{Cid, codec};
 use crate::error::{Error, Result};
 use crate::store::BlockSource;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
 use std::ops::Range;
@@ -102,7 +103,7 @@ impl<'s, S: BlockSource + ?Sized> FileReader<'s, S> {
         }
         let FileReader { source, root, strictness, info } = self;
         let root = Some((Arc::new(root), info.size));
-        Ok(Chunks { source, strictness, budget, range, at: 0, root, last: None, stack: Vec::new(), delivered: 0 })
+        Ok(Chunks { source, strictness, budget, range, at: 0, root, last: None, stack: Vec::new(), ahead_len: 0, delivered: 0 })
     }
 }
 
@@ -143,9 +144,25 @@ pub struct Chunks<'s, 'b, S: ?Sized> {
     root: Option<(Arc<Block>, u64)>,
     /// The last part that was read: files of zeros are one part over and over.
     last: Option<Arc<Block>>,
-    /// The inner nodes that are open, the root first; of each the links that are left.
-    stack: Vec<LinkList>,
+    /// The inner nodes that are open, the root first.
+    stack: Vec<Open>,
+    /// Bytes of all parts that were read ahead.
+    ahead_len: u64,
     delivered: u64,
+}
+
+/// Parts that are read and hashed together, when there are as many.
+const AHEAD_COUNT: usize = 64;
+/// Bytes of them, at most.
+const AHEAD_LEN: u64 = 24 << 20;
+
+/// An inner node.
+#[derive(Default)]
+struct Open {
+    /// The links that are left.
+    links: LinkList,
+    /// The parts that the first of them lead to, as far as they were read already.
+    ahead: VecDeque<Block>,
 }
 
 /// Bytes of a file, proven, without a copy.
@@ -204,8 +221,8 @@ impl<S: BlockSource + ?Sized> Chunks<'_, '_, S> {
 
     /// The next part that holds bytes of the range.
     fn next_part(&mut self) -> Result<Option<(Arc<Block>, u64)>> {
-        while let Some(links) = self.stack.last_mut() {
-            let Some(link) = links.next() else {
+        while let Some(open) = self.stack.last_mut() {
+            let Some(link) = open.links.next() else {
                 self.stack.pop();
                 continue;
             };
@@ -225,12 +242,44 @@ impl<S: BlockSource + ?Sized> Chunks<'_, '_, S> {
             }
             let block = match self.last.take().filter(|last| *last.cid() == cid) {
                 Some(last) => last,
-                None => Arc::new(load(self.source, &cid)?),
+                None => Arc::new(self.read(cid, size)?),
             };
             self.last = Some(Arc::clone(&block));
             return Ok(Some((block, size)));
         }
         Ok(None)
+    }
+
+    /// The part `cid` of the innermost node, of so many bytes as the node says.
+    fn read(&mut self, cid: Cid, size: u64) -> Result<Block> {
+        let Some(open) = self.stack.last_mut() else { return load(self.source, &cid) };
+        // Parts that were passed over, or are the one before them again, are in front.
+        while let Some(block) = open.ahead.pop_front() {
+            self.ahead_len = self.ahead_len.saturating_sub(block.data().len() as u64);
+            if *block.cid() == cid {
+                return Ok(block);
+            }
+        }
+        let room = AHEAD_LEN.saturating_sub(self.ahead_len);
+        let mut cids = vec![cid];
+        // What is longer than a block has parts of its own, and they come first.
+        let mut end = self.at.saturating_add(size);
+        for link in open.links.ahead().take(AHEAD_COUNT - 1) {
+            let size = link.size.unwrap_or_default();
+            if end >= self.range.end || size > self.budget.limits().section_len_max {
+                break;
+            }
+            end = end.saturating_add(size);
+            cids.push(link.cid.to_cid());
+        }
+        let mut blocks = self.source.get_many(&cids, room).into_iter();
+        let first = blocks.next().unwrap_or_else(|| self.source.get(&cid))?;
+        // A part that cannot be had is asked for again when its turn comes.
+        for block in blocks.map_while(|block| block.ok().flatten()) {
+            self.ahead_len = self.ahead_len.saturating_add(block.data().len() as u64);
+            open.ahead.push_back(block);
+        }
+        first.ok_or_else(|| Error::missing("the block is not there").cid(cid))
     }
 
     /// Takes the bytes that a block holds itself, and opens it when it has links.
@@ -253,9 +302,9 @@ impl<S: BlockSource + ?Sized> Chunks<'_, '_, S> {
             for link in &node.links {
                 links.push(link.cid, sizes.next(), &[]);
             }
-            let held = self.stack.iter().map(LinkList::len).fold(links.len(), usize::saturating_add);
+            let held = self.stack.iter().map(|open| open.links.len()).fold(links.len(), usize::saturating_add);
             self.budget.check_held(held, block.cid())?;
-            self.stack.push(links);
+            self.stack.push(Open { links, ahead: VecDeque::new() });
         }
         let start = self.range.start.saturating_sub(self.at).min(bytes.len() as u64) as usize;
         let end = self.range.end.saturating_sub(self.at).min(bytes.len() as u64) as usize;

@@ -121,16 +121,32 @@ impl LinkList {
 
     /// The next link; `None` at the end.
     pub(super) fn next(&mut self) -> Option<Link<'_>> {
-        let rest = self.bytes.get(self.at..)?;
-        let (cid_len, rest) = rest.split_first()?;
-        let (cid, rest) = rest.split_at_checked(usize::from(*cid_len))?;
-        let (size, rest) = rest.split_first_chunk::<8>()?;
-        let (name_len, rest) = rest.split_first_chunk::<8>()?;
-        let (name, rest) = rest.split_at_checked(u64::from_le_bytes(*name_len) as usize)?;
-        self.at = self.bytes.len().saturating_sub(rest.len());
-        let size = Some(u64::from_le_bytes(*size)).filter(|size| *size != NO_SIZE);
-        Some(Link { cid: RawCid::parse(cid).ok()?, size, name })
+        let (link, end) = read_link(&self.bytes, self.at)?;
+        self.at = end;
+        Some(link)
     }
+
+    /// The links that [`LinkList::next`] will give.
+    pub(super) fn ahead(&self) -> impl Iterator<Item = Link<'_>> {
+        let mut at = self.at;
+        std::iter::from_fn(move || {
+            let (link, end) = read_link(&self.bytes, at)?;
+            at = end;
+            Some(link)
+        })
+    }
+}
+
+/// The link at a place in the bytes of a [`LinkList`], and where the next one is.
+fn read_link(bytes: &[u8], at: usize) -> Option<(Link<'_>, usize)> {
+    let rest = bytes.get(at..)?;
+    let (cid_len, rest) = rest.split_first()?;
+    let (cid, rest) = rest.split_at_checked(usize::from(*cid_len))?;
+    let (size, rest) = rest.split_first_chunk::<8>()?;
+    let (name_len, rest) = rest.split_first_chunk::<8>()?;
+    let (name, rest) = rest.split_at_checked(u64::from_le_bytes(*name_len) as usize)?;
+    let size = Some(u64::from_le_bytes(*size)).filter(|size| *size != NO_SIZE);
+    Some((Link { cid: RawCid::parse(cid).ok()?, size, name }, bytes.len().saturating_sub(rest.len())))
 }
 
 /// Where `inner`, a part of `outer`, starts in it.

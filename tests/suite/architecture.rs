@@ -37,7 +37,7 @@ const BANS: [(&str, &[&str], &str); 17] = [
     ("File::create", &["store", "ops", "cli", "main"], "files belong to store, ops and cli"),
     ("std::net", &["net"], "sockets belong to net"),
     ("thread::spawn", &["hash", "ops", "net", "cli", "main"], "threads belong to hash, ops, net and cli"),
-    ("thread::scope", &["hash", "ops", "net", "cli", "main"], "threads belong to hash, ops, net and cli"),
+    ("thread::scope", &["hash", "store", "ops", "net", "cli", "main"], "threads belong to hash, store, ops, net and cli"),
     ("unsafe", &["hash"], "unsafe code belongs to the kernels of hash"),
     (".unwrap()", &[], "errors are returned"),
     (".expect(\"", &[], "errors are returned"),
