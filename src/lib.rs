@@ -6,7 +6,7 @@
 //!
 //! - [CARv1](https://ipld.io/specs/transport/car/carv1/) and [CARv2](https://ipld.io/specs/transport/car/carv2/) are read; CARv1
 //!   is written.
-//! - Input and output block. There is no `unsafe` code. Nothing is printed, and no socket is opened.
+//! - Input and output block. There is no `unsafe` code. Nothing is printed, and only `net` opens sockets, when it is told whom to ask.
 //! - All input counts as hostile: see [Security](#security).
 //!
 //! # Verify an archive
@@ -123,6 +123,7 @@
 //! | [`address`] | the addresses that NFTs carry: `ipfs://`, gateways, `data:`, and what they mean |
 //! | [`links`] | all such addresses in a metadata document, with their JSON pointers |
 //! | [`ops`] | one module, one verb: verify, extract, merge, build and so on |
+//! | `net` | gateways, Kubo, and what they say: fetch, proven block by block (feature `net`) |
 //!
 //! So data moves from `Read` to a [`Section`](format::Section) (claimed), a [`Block`](block::Block) (proven), a
 //! [node](unixfs::UnixFs) (decoded) and a [file](unixfs::FileReader).
@@ -162,6 +163,7 @@
 //! # Features
 //!
 //! - `cli` (default): the `cartool` program and its dependencies. A library needs none of them: `default-features = false`.
+//! - `net` (default, and part of `cli`): fetching. It brings an HTTP client and TLS.
 
 pub mod address;
 pub mod block;
@@ -173,6 +175,8 @@ pub mod format;
 pub mod hash;
 pub mod limits;
 pub mod links;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod offset;
 pub mod ops;
 pub mod store;
