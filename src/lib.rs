@@ -166,6 +166,8 @@
 //! - `net` (default, and part of `cli`): fetching. It brings an HTTP client and TLS.
 
 pub mod address;
+#[cfg(feature = "net")]
+pub mod archive;
 pub mod block;
 pub mod cid;
 pub mod control;

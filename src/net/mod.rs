@@ -8,6 +8,7 @@
 //! [`Session::fetch`] writes depends on the want alone: CARv1, depth first, each block once, whoever sent them in whatever order
 //! (trustless gateway specification, 2026-03).
 
+pub mod chain;
 mod endpoint;
 pub mod gateways;
 mod options;

@@ -19,7 +19,7 @@ pub mod reach;
 pub mod roots;
 mod scan;
 mod sink;
-mod source;
+pub(crate) mod source;
 mod table;
 #[cfg(test)]
 mod testing;
