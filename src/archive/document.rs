@@ -1,11 +1,17 @@
 //! From a document to the links of its item.
 
-use super::manifest::{Link, LinkKind, LinkStatus};
+use super::bag::{self, Payload as Digests};
+use super::directory::{Directory, metadata_file};
+use super::manifest::{Item, ItemStatus, Link, LinkKind, LinkStatus, MetadataRecord};
 use super::media;
-use super::options::Roles;
+use super::options::{Mode, Roles};
 use crate::address::{self, Address, Kind, Payload, TokenId, resolve_relative};
-use crate::error::Result;
-use crate::links::{self, Document, FoundLink, ScanError, ScanOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::links::{self, Document, DocumentKind, Encoding, FoundLink, ScanError, ScanOptions};
+use crate::ops::metadata::METADATA_LEN_MAX;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 /// Characters of a `data:` URI that are kept: its bytes are a file.
 const DATA_RAW_MAX: usize = 120;
@@ -142,10 +148,7 @@ fn link(found: FoundLink, place: &Place<'_>) -> Option<(Link, Option<Address>)> 
         LinkKind::Ipns => link.path = Some(address.canonical()),
         LinkKind::Data => {
             link.status = LinkStatus::Missing;
-            if let Some((at, _)) = link.raw.char_indices().nth(DATA_RAW_MAX) {
-                link.raw.truncate(at);
-                link.raw.push('…');
-            }
+            cut_data(&mut link);
         }
         _ => {}
     }
@@ -166,5 +169,111 @@ fn kind_of(kind: Kind) -> LinkKind {
         Kind::Template => LinkKind::Template,
         Kind::Http => LinkKind::Http,
         Kind::Other | Kind::Relative => LinkKind::Other,
+    }
+}
+
+/// Where files made of documents go.
+pub(super) struct Files<'f> {
+    pub(super) dir: &'f Directory,
+    pub(super) known: &'f mut Digests,
+    pub(super) mode: Mode,
+}
+
+impl Files<'_> {
+    /// Saves the payload of a `data:` address under its digest.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn inline(&mut self, payload: &Payload, media_type: &str) -> Result<String> {
+        let file = format!("data/inline/{}.{}", bag::sha256(&payload.bytes), media::extension(media_type));
+        self.write(&file, &payload.bytes)?;
+        Ok(file)
+    }
+
+    /// Writes a file of the payload, unless nothing is to be written.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn write(&mut self, file: &str, bytes: &[u8]) -> Result<()> {
+        if self.mode == Mode::Write { self.dir.write(file, bytes, self.known).map(drop) } else { Ok(()) }
+    }
+}
+
+/// Reads a metadata file of this machine.
+///
+/// # Errors
+/// When it cannot be read, or is longer than metadata may be.
+pub(super) fn read_local(path: &Path) -> Result<Vec<u8>> {
+    let name = || path.display().to_string();
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(METADATA_LEN_MAX.saturating_add(1)).read_to_end(&mut bytes));
+    read.map_err(|e| Error::io(e, "cannot read").in_file(name()))?;
+    if bytes.len() as u64 > METADATA_LEN_MAX {
+        let message = format!("longer than metadata may be: {METADATA_LEN_MAX} bytes");
+        return Err(Error::new(ErrorKind::Limit("--max-metadata"), message).in_file(name()));
+    }
+    Ok(bytes)
+}
+
+/// The record of metadata with these bytes.
+pub(super) fn record(bytes: &[u8], file: String, path: Option<String>, cid: Option<String>) -> MetadataRecord {
+    let encoding = match (bytes.starts_with(b"\xef\xbb\xbf"), std::str::from_utf8(bytes)) {
+        (true, Ok(_)) => Encoding::Utf8Bom,
+        (false, Ok(_)) => Encoding::Utf8,
+        (_, Err(_)) => Encoding::Latin1,
+    };
+    MetadataRecord {
+        bytes: bytes.len() as u64,
+        cid,
+        encoding: Some(encoding.as_str().to_owned()),
+        file,
+        media_type: Some("application/json".to_owned()),
+        path,
+        sha256: bag::sha256(bytes),
+    }
+}
+
+/// Takes bytes that are not on IPFS as the document of an item: JSON is its metadata, anything else a file that it links to.
+///
+/// # Errors
+/// When a file cannot be written.
+pub(super) fn own_metadata(
+    item: &mut Item,
+    bytes: &[u8],
+    place: &Place<'_>,
+    links_max: usize,
+    files: &mut Files<'_>,
+) -> Result<Vec<Follow>> {
+    let Ok(document) = scan(bytes, place, links_max) else {
+        item.status = ItemStatus::Failed;
+        item.reason = Some("the metadata starts like JSON and is none".to_owned());
+        item.retryable = Some(false);
+        return Ok(Vec::new());
+    };
+    let mut place = place.clone();
+    if document.kind == DocumentKind::Json {
+        let file = metadata_file(&item.id);
+        item.metadata = Some(record(bytes, file.clone(), None, None));
+        files.write(&file, bytes)?;
+    } else {
+        let media_type = media::of(bytes.get(..media::HEAD_LEN).unwrap_or(bytes));
+        let raw = item.chain.as_ref().map_or(item.input.as_str(), |chain| chain.uri.as_str());
+        let payload = Payload { media_type: media_type.to_owned(), bytes: bytes.to_vec() };
+        let mut own = blank(String::new(), raw, &Place { depth: 0, ..place.clone() });
+        cut_data(&mut own);
+        (own.kind, own.status) = (LinkKind::Data, LinkStatus::Archived);
+        (own.bytes, own.media_type) = (Some(bytes.len() as u64), Some(media_type.to_owned()));
+        own.file = Some(files.inline(&payload, media_type)?);
+        item.links.push(own);
+        place.roles = None;
+    }
+    add_links(document.links, &place, links_max, &mut item.links, &mut |payload, media_type| files.inline(payload, media_type))
+}
+
+/// Of a `data:` URI the beginning is kept: its bytes are a file.
+fn cut_data(link: &mut Link) {
+    if let Some((at, _)) = link.raw.char_indices().nth(DATA_RAW_MAX) {
+        link.raw.truncate(at);
+        link.raw.push('…');
     }
 }

@@ -14,7 +14,6 @@ use crate::ops::expect;
 use crate::store::{CarFile, Existing};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -187,12 +186,12 @@ impl Gather<'_> {
             }
         });
         let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let stopped = || Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+        let stopped = || Error::new(ErrorKind::Interrupted, "interrupted");
         let (done, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(|result| matches!(result, Some(Ok(_))));
         match failed.into_iter().flatten().find_map(std::result::Result::err) {
             Some(error) => Err(error),
-            None if done.len() < groups.len() => stopped(),
-            None => done.into_iter().map(|result| result.unwrap_or_else(stopped)).collect(),
+            None if done.len() < groups.len() => Err(stopped()),
+            None => done.into_iter().map(|result| result.unwrap_or_else(|| Err(stopped()))).collect(),
         }
     }
 
@@ -205,7 +204,7 @@ impl Gather<'_> {
         let is_empty_handed = fetched.failure.is_some() && fetched.header_roots.is_empty();
         if is_empty_handed && !group.want.paths.is_empty() && fetched.scope == Scope::Root {
             // Not all of the DAG can be had; some of the paths may be whole all the same. Nobody is asked a second time.
-            let local = crate::net::Options { remotes: Vec::new(), from: vec![self.dir.part(root, "part")], ..self.options.net.clone() };
+            let local = crate::net::Options { remotes: Vec::new(), from: Vec::new(), ..self.options.net.clone() };
             let local = Session::new(local, self.control)?;
             let want = Want { scope: Scope::Path, last: Vec::new(), ..group.want.clone() };
             let again = self.fetch(&local, &want, root)?;
@@ -218,7 +217,7 @@ impl Gather<'_> {
     }
 
     fn fetch(&self, session: &Session, want: &Want, root: &Cid) -> Result<Fetched> {
-        let from: Vec<PathBuf> = [self.dir.at(&car_file(root)), self.dir.part(root, "old")].into_iter().filter(|p| p.is_file()).collect();
+        let from = vec![self.dir.at(&car_file(root)), self.dir.part(root, "old")];
         let target = Target {
             path: self.dir.part(root, "car"),
             part: self.dir.part(root, "part"),

@@ -18,7 +18,7 @@ pub mod sniff;
 pub mod writer;
 
 pub use carv2::Carv2Header;
-pub use framer::{Batch, Framer, HeadRef, Huge, SectionRef, TrailingZeros};
+pub use framer::{Batch, Framer, HeadRef, Huge, IN_MEMORY_MAX, SectionRef, TrailingZeros};
 pub use header::Header;
 pub use reader::{Reader, Section};
 pub use writer::Writer;

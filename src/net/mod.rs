@@ -8,14 +8,25 @@
 //! [`Session::fetch`] writes depends on the want alone: CARv1, depth first, each block once, whoever sent them in whatever order
 //! (trustless gateway specification, 2026-03).
 
+mod ask;
 pub mod chain;
 mod endpoint;
+mod fetch;
+mod finish;
 pub mod gateways;
+mod held;
+mod hosts;
+mod http;
+mod intake;
+mod jobs;
 mod options;
+mod patience;
+mod plan;
+mod resolve;
 mod session;
 mod want;
 
 pub use endpoint::Endpoint;
 pub use options::{Options, Remote, Timeouts};
-pub use session::Session;
+pub use session::{Session, no_sources};
 pub use want::{Failure, Fetched, Giver, Missing, PathOutcome, Scope, Share, Status, Target, Want, WantPath};

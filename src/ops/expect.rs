@@ -120,12 +120,47 @@ impl Answer {
         on_block: &mut dyn FnMut(&Block) -> Result<()>,
         on_missing: &mut dyn FnMut(MissingBlock) -> Result<()>,
     ) -> Result<()> {
-        let mut walk = walk::Walk::new(source, control, on_block, on_missing);
+        let mut walk = walk::Walk::new(source, control, Visit::Blocks(on_block), on_missing);
+        self.walk(&mut walk)
+    }
+
+    /// Whether everything below the end is part of it.
+    #[cfg_attr(not(feature = "net"), allow(dead_code))]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.scope == Scope::All
+    }
+
+    fn walk<S: BlockSource + ?Sized>(&self, walk: &mut walk::Walk<'_, S>) -> Result<()> {
         for cid in &self.proof {
             walk.prove(cid)?;
         }
         walk.below(&self.end, self.scope, &self.path)
     }
+}
+
+/// Who is told of the blocks of a walk.
+pub(crate) enum Visit<'v> {
+    /// Takes each block.
+    Blocks(&'v mut dyn FnMut(&Block) -> Result<()>),
+    /// Takes each CID. Blocks without links are not read: the source has proven them before.
+    #[cfg_attr(not(feature = "net"), allow(dead_code))]
+    Cids(&'v mut dyn FnMut(&Cid) -> Result<()>),
+}
+
+#[cfg_attr(not(feature = "net"), allow(dead_code))]
+/// Visits the blocks of several answers below one root, each block once, in the order of the answers; as [`Answer::blocks`].
+///
+/// # Errors
+/// As [`Answer::blocks`].
+pub(crate) fn visit<'v, S: BlockSource + ?Sized>(
+    answers: &[Answer],
+    source: &'v S,
+    control: &'v Control,
+    visit: Visit<'v>,
+    on_missing: &'v mut dyn FnMut(MissingBlock) -> Result<()>,
+) -> Result<()> {
+    let mut walk = walk::Walk::new(source, control, visit, on_missing);
+    answers.iter().try_for_each(|answer| answer.walk(&mut walk))
 }
 
 /// The blocks that an answer needs and `source` does not have. A path that ends at a missing block needs at least that one.

@@ -17,8 +17,8 @@ pub mod metadata;
 mod pipeline;
 pub mod reach;
 pub mod roots;
-mod scan;
-mod sink;
+pub(crate) mod scan;
+pub(crate) mod sink;
 pub(crate) mod source;
 mod table;
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod input;
 mod key;
 mod memory;
 mod output;
+#[cfg(feature = "net")]
+mod part;
 mod recorder;
 
 pub use car_file::CarFile;
@@ -14,6 +16,8 @@ pub use input::{Input, spool};
 pub use key::{Key, Keyer};
 pub use memory::{MemoryStore, Union};
 pub use output::{Existing, Output};
+#[cfg(feature = "net")]
+pub(crate) use part::{PartFile, archives_in};
 pub use recorder::Recorder;
 
 use crate::block::Block;

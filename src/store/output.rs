@@ -123,7 +123,7 @@ impl Write for Output {
 }
 
 /// Makes the new name durable. Not every file system can; the file itself is synced already.
-fn sync_directory(target: &Path) {
+pub(super) fn sync_directory(target: &Path) {
     if let Some(parent) = target.parent() {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let _ = File::open(parent).and_then(|directory| directory.sync_all());

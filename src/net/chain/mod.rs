@@ -8,6 +8,7 @@
 mod abi;
 mod asset;
 mod contract;
+mod http;
 mod reader;
 mod rpc;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 pub use abi::{AbiError, AbiNote};
 pub use asset::{Asset, AssetError, ChainId, Ids, Standard};
 pub use contract::{Contract, ContractError};
+pub use http::Http;
 pub use reader::{Block, Failure, Function, Reader, Reason, TokenUri};
 pub use rpc::{CallError, Transport};
 

@@ -1,8 +1,8 @@
 //! Which blocks a scope takes, depth first, without recursion.
 
-use super::Scope;
+use super::{Scope, Visit};
 use crate::block::Block;
-use crate::cid::{Cid, RawCid, codec, is_commitment};
+use crate::cid::{Cid, RawCid, codec, hash_code, is_commitment};
 use crate::control::Control;
 use crate::dag::{self, pb};
 use crate::error::{Code, Error, ErrorKind, Result};
@@ -72,7 +72,7 @@ impl KeySet {
 pub(super) struct Walk<'w, S: ?Sized> {
     source: &'w S,
     control: &'w Control,
-    on_block: &'w mut dyn FnMut(&Block) -> Result<()>,
+    visit: Visit<'w>,
     on_missing: &'w mut dyn FnMut(MissingBlock) -> Result<()>,
     keyer: Keyer,
     /// Blocks with everything that is wanted below them.
@@ -91,13 +91,13 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
     pub(super) fn new(
         source: &'w S,
         control: &'w Control,
-        on_block: &'w mut dyn FnMut(&Block) -> Result<()>,
+        visit: Visit<'w>,
         on_missing: &'w mut dyn FnMut(MissingBlock) -> Result<()>,
     ) -> Walk<'w, S> {
         Walk {
             source,
             control,
-            on_block,
+            visit,
             on_missing,
             keyer: Keyer::new(),
             done: KeySet::default(),
@@ -122,10 +122,30 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
     pub(super) fn prove(&mut self, cid: &Cid) -> Result<()> {
         let key = self.key(cid);
         match self.source.get(cid)? {
-            Some(block) if self.begun.insert(key) => (self.on_block)(&block),
+            Some(block) if self.begun.insert(key) => self.tell(&block),
             Some(_) => Ok(()),
             None => (self.on_missing)(MissingBlock { cid: *cid, path: b"/".to_vec(), parent: None }),
         }
+    }
+
+    fn tell(&mut self, block: &Block) -> Result<()> {
+        match &mut self.visit {
+            Visit::Blocks(on_block) => on_block(block),
+            Visit::Cids(on_cid) => on_cid(block.cid()),
+        }
+    }
+
+    /// Tells of a block by its CID alone where that is enough: nobody wants its bytes, and it has no links.
+    fn told_by_cid(&mut self, cid: &Cid, is_new: bool) -> Result<bool> {
+        let Visit::Cids(on_cid) = &mut self.visit else { return Ok(false) };
+        let has_links = matches!(cid.codec(), codec::DAG_PB | codec::DAG_CBOR | codec::DAG_JSON);
+        if has_links || cid.hash().code() == hash_code::IDENTITY || !self.source.contains(cid)? {
+            return Ok(false);
+        }
+        if is_new {
+            on_cid(cid)?;
+        }
+        Ok(true)
     }
 
     /// Takes the blocks of `scope` from `end` on, which stands at `path`.
@@ -183,6 +203,9 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
         if is_commitment(cid.codec()) {
             return Ok(());
         }
+        if self.told_by_cid(&cid, is_new)? {
+            return Ok(());
+        }
         let Some(block) = self.source.get(&cid)? else {
             // Each missing block once, whichever of its bytes were wanted.
             self.done.insert(key);
@@ -192,7 +215,7 @@ impl<'w, S: BlockSource + ?Sized> Walk<'w, S> {
             return (self.on_missing)(MissingBlock { cid, path, parent });
         };
         if is_new && Block::from_identity(&cid).is_none() {
-            (self.on_block)(&block)?;
+            self.tell(&block)?;
         }
         let start = self.ancestors.len();
         self.ancestors.extend(cid.to_bytes());
