@@ -44,9 +44,9 @@ pub(crate) struct Common {
     /// Most files and directories to list or write [default: 16384 plus 16 for each link of the directories read]
     #[arg(long, global = true, value_name = "N", hide_short_help = true)]
     max_entries: Option<u64>,
-    /// Most bytes of files to write
-    #[arg(long, global = true, default_value = "1TiB", value_name = "SIZE", value_parser = size, hide_short_help = true)]
-    max_bytes: u64,
+    /// Most bytes of files to write [default: 1TiB], or to receive [default: 32GiB]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size, hide_short_help = true)]
+    max_bytes: Option<u64>,
     /// Take zeros behind the last section as padding, not as a fault
     #[arg(long, global = true, hide_short_help = true)]
     allow_trailing_zeros: bool,
@@ -61,7 +61,7 @@ impl Common {
             section_len_max: self.max_section,
             depth_max: self.max_depth,
             entries_max: self.max_entries,
-            bytes_max: self.max_bytes,
+            bytes_max: self.bytes_max_or(Limits::default().bytes_max),
         };
         if self.allow_trailing_zeros {
             control.trailing_zeros = TrailingZeros::Allow;
@@ -79,8 +79,15 @@ impl Common {
     }
 }
 
+impl Common {
+    /// `--max-bytes`, or what the command takes for it.
+    pub(crate) fn bytes_max_or(&self, default: u64) -> u64 {
+        self.max_bytes.unwrap_or(default)
+    }
+}
+
 /// A number of bytes: `100`, `64KiB`, `8MiB`, `1GB`.
-fn size(text: &str) -> std::result::Result<u64, String> {
+pub(crate) fn size(text: &str) -> std::result::Result<u64, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().map_err(|_| format!("{text:?} is no size: expected a number and a unit, as in 8MiB"))?;

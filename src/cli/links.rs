@@ -1,6 +1,8 @@
 //! `cartool links`.
 
 use super::args::Common;
+use super::network::Network;
+use super::remote;
 use super::target::Target;
 use super::term::{self, Out};
 use super::{FAULT, INCOMPLETE, OK, worse};
@@ -21,16 +23,17 @@ Examples:
   cartool links --check bundle.car            exit code 3 when something is not inside
   cartool links metadata.json --from images.car
   cartool links --token-id 7 erc1155.json     fills in {id}
+  cartool links ipfs://bafy…/7.json --gateway https://gateway.example
 
 A line is: JSON pointer, kind, canonical address; with an archive also here,
-partial or absent. Nothing is executed or fetched.";
+partial or absent. Nothing is executed, and nothing it names is fetched.";
 
 /// List every IPFS address inside metadata, and whether archives hold it
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// CAR files (their metadata is searched, and they are searched for what it names) or JSON, HTML, text files; - is standard input
-    #[arg(required = true, value_name = "FILE|JSON")]
+    /// CAR files (their metadata is searched, and they are searched for what it names) or JSON, HTML, text files; - is standard input; addresses are fetched
+    #[arg(required = true, value_name = "FILE|JSON|ADDRESS")]
     files: Vec<PathBuf>,
     /// Search only the file at this path of the archives, in place of their metadata
     #[arg(long, value_name = "PATH")]
@@ -50,12 +53,14 @@ pub(crate) struct Args {
     /// Every kind of link, not only IPFS
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    network: Network,
     /// Print a JSON object a link
     #[arg(long)]
     json: bool,
 }
 
-fn token_id(text: &str) -> std::result::Result<TokenId, String> {
+pub(crate) fn token_id(text: &str) -> std::result::Result<TokenId, String> {
     text.parse().map_err(|_| format!("{text:?} is no token id: expected a decimal number or 0x and hexadecimal, below 2^256"))
 }
 
@@ -70,9 +75,15 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
     let (mut documents, mut cars, mut code) = (Vec::new(), Vec::new(), OK);
     let mut without = 0;
     for file in &args.files {
+        if remote::address_of(file).is_some() {
+            // The document is searched; what it names is looked for in the archives at hand alone.
+            let opened = remote::open(file, args.path.as_deref(), &args.network, &args.from, common, control)?;
+            documents.extend(documents_of(None, &opened.car, control).map_err(|e| e.in_file(opened.car.name()))?);
+            continue;
+        }
         match open(file, control)? {
             Opened::Car(car) => {
-                let found = documents_of(args, &car, control).map_err(|e| e.in_file(car.name()))?;
+                let found = documents_of(args.path.as_deref(), &car, control).map_err(|e| e.in_file(car.name()))?;
                 without += usize::from(found.is_empty());
                 documents.extend(found);
                 cars.push(*car);
@@ -201,9 +212,9 @@ fn is_text(mut file: &std::fs::File) -> bool {
 }
 
 /// The metadata of every root of an archive; where no rule says which file it is, all JSON files.
-fn documents_of(args: &Args, car: &CarFile, control: &Control) -> Result<Vec<Document>> {
+fn documents_of(path: Option<&str>, car: &CarFile, control: &Control) -> Result<Vec<Document>> {
     let mut documents = Vec::new();
-    if let Some(path) = &args.path {
+    if let Some(path) = path {
         let target = Target::parse(path);
         return match metadata::at_path(car, &target.roots(car)?, &target.segments(), control) {
             Ok(found) => Ok(vec![Document { name: name_of(&found.root, &found.path), bytes: found.bytes }]),

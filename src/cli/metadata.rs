@@ -1,6 +1,8 @@
 //! `cartool metadata`.
 
 use super::args::Common;
+use super::network::Network;
+use super::remote;
 use super::target::{self, Target};
 use super::term::{self, Out, escape_bytes};
 use super::{FAULT, INCOMPLETE, OK};
@@ -17,6 +19,7 @@ Examples:
   cartool metadata token.car
   cartool metadata token.car -o metadata.json
   cartool metadata --path 7.json collection.car
+  cartool metadata ipfs://bafy…/7.json --gateway https://gateway.example
 
 Looked for under each root: the root itself as a JSON file; metadata.json in a
 dag-cbor map (NFT.Storage's layout) or in a directory; the only JSON file of a
@@ -27,8 +30,8 @@ code is 3.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// A CAR file; - is standard input
-    #[arg(value_name = "FILE")]
+    /// A CAR file, - for standard input, or an address to fetch it from
+    #[arg(value_name = "FILE|ADDRESS")]
     file: PathBuf,
     /// Where it is, below the root
     #[arg(long, value_name = "PATH")]
@@ -42,14 +45,20 @@ pub(crate) struct Args {
     /// Indent it for reading; the bytes are no longer those of the archive
     #[arg(long)]
     pretty: bool,
+    /// Archives, or directories of archives, to look into before an address is asked for (may be repeated)
+    #[arg(long, value_name = "FILE|DIR")]
+    from: Vec<PathBuf>,
+    #[command(flatten)]
+    network: Network,
 }
 
 pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8> {
-    let car = CarFile::open(&args.file, control)?;
-    let found = find(args, &car, control).map_err(|e| e.in_file(car.name()))?;
+    let opened = remote::open(&args.file, args.path.as_deref(), &args.network, &args.from, common, control)?;
+    let car = &opened.car;
+    let found = find(args, car, control).map_err(|e| e.in_file(car.name()))?;
     let metadata = match found {
         Ok(metadata) => metadata,
-        Err(candidates) => return no_metadata(&car, &candidates, common),
+        Err(candidates) => return no_metadata(car, &candidates, common),
     };
     remarks(&metadata, common);
     let mut bytes = metadata.bytes;
@@ -74,7 +83,7 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
             out.finish()?;
         }
     }
-    match target::check(&car) {
+    match target::check(car) {
         Ok(()) => Ok(OK),
         Err(fault) => {
             term::error(&fault);
@@ -85,7 +94,8 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
 
 /// The metadata, or what it could be.
 fn find(args: &Args, car: &CarFile, control: &Control) -> Result<std::result::Result<Metadata, Vec<Candidate>>> {
-    if let Some(path) = &args.path {
+    // Of an address, the document itself was fetched.
+    if let Some(path) = args.path.as_ref().filter(|_| remote::address_of(&args.file).is_none()) {
         let target = Target::parse(path);
         return metadata::at_path(car, &target.roots(car)?, &target.segments(), control).map(Ok);
     }

@@ -1,16 +1,20 @@
 //! What a person types and what comes back. Printing, exit codes and the environment live here and nowhere else.
 
+mod address;
 mod args;
 mod blocks;
 mod cat;
 mod diff;
 mod extract;
+mod fetch;
 mod house;
 mod inspect;
 mod links;
 mod ls;
 mod merge;
 mod metadata;
+mod network;
+mod remote;
 mod report;
 mod roots;
 mod target;
@@ -49,6 +53,7 @@ Examples:
   cartool metadata token.car                   print the NFT metadata JSON
   cartool extract token.car -o token/          write the files
   cartool merge *.car -o bundle.car            join archives into one
+  cartool fetch ipfs://CID -o token.car --gateway URL
   curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
 
 /// Verify, look into, extract, merge and build IPFS content archives (CAR files).
@@ -78,6 +83,9 @@ enum Command {
     Extract(extract::Args),
     Metadata(metadata::Args),
     Links(links::Args),
+    Address(address::Args),
+    Fetch(Box<fetch::Args>),
+    Gateways(network::GatewaysArgs),
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
     Merge(merge::MergeArgs),
@@ -128,6 +136,9 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Extract(args) => extract::run(&args, common, control),
         Command::Metadata(args) => metadata::run(&args, common, control),
         Command::Links(args) => links::run(&args, common, control),
+        Command::Address(args) => address::run(&args, common),
+        Command::Fetch(args) => fetch::run(&args, common, control),
+        Command::Gateways(args) => network::list(&args, common),
         Command::Build(args) => merge::build(&args, common, control),
         Command::Merge(args) => merge::merge(&args, common, control),
         Command::Completions(args) => house::completions(&args, Cli::command()),

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// Text from an archive as one line that is safe to print: control characters, line breaks and characters that change the
@@ -136,6 +136,15 @@ pub(crate) struct Progress {
 impl Progress {
     /// Shows how much of `total` bytes (when known) has been read; shows nothing when nothing is wanted.
     pub(crate) fn start(common: &Common, control: &Control, total: Option<u64>) -> Progress {
+        Progress::with(common, Counted { total, bytes: control.bytes_done(), blocks: None })
+    }
+
+    /// Shows how many bytes and blocks have come so far.
+    pub(crate) fn counting(common: &Common, control: &Control, blocks: Arc<AtomicU64>) -> Progress {
+        Progress::with(common, Counted { total: None, bytes: control.bytes_done(), blocks: Some(blocks) })
+    }
+
+    fn with(common: &Common, counted: Counted) -> Progress {
         let terminal = io::stderr().is_terminal();
         let wanted = match common.progress {
             When::Always => true,
@@ -146,34 +155,52 @@ impl Progress {
             return Progress { stop: None, thread: None };
         }
         let (stop, stopped) = mpsc::channel();
-        let done = control.bytes_done();
-        let thread =
-            std::thread::spawn(move || if terminal { bar(total, &done, &stopped) } else { lines(total, &done, &stopped) });
+        let thread = std::thread::spawn(move || if terminal { bar(&counted, &stopped) } else { lines(&counted, &stopped) });
         Progress { stop: Some(stop), thread: Some(thread) }
     }
 }
 
-fn bar(total: Option<u64>, done: &AtomicU64, stopped: &mpsc::Receiver<()>) {
-    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    let template = match total {
+/// What is shown.
+struct Counted {
+    total: Option<u64>,
+    bytes: Arc<AtomicU64>,
+    blocks: Option<Arc<AtomicU64>>,
+}
+
+impl Counted {
+    fn blocks(&self) -> Option<u64> {
+        self.blocks.as_ref().map(|blocks| blocks.load(Ordering::Relaxed))
+    }
+}
+
+fn bar(counted: &Counted, stopped: &mpsc::Receiver<()>) {
+    let bar = counted.total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    let template = match counted.total {
         Some(_) => "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-        None => "{spinner} {bytes} {bytes_per_sec}",
+        None => "{spinner} {bytes} {bytes_per_sec} {msg}",
     };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(100)) {
-        bar.set_position(done.load(Ordering::Relaxed));
+        if let Some(blocks) = counted.blocks() {
+            bar.set_message(super::report::count(blocks, "block"));
+        }
+        bar.set_position(counted.bytes.load(Ordering::Relaxed));
     }
     bar.finish_and_clear();
 }
 
 /// For a log: a line a second, and one at the end.
-fn lines(total: Option<u64>, done: &AtomicU64, stopped: &mpsc::Receiver<()>) {
+fn lines(counted: &Counted, stopped: &mpsc::Receiver<()>) {
     loop {
         let wait = stopped.recv_timeout(Duration::from_secs(1));
-        let read = done.load(Ordering::Relaxed);
-        say(&total.map_or_else(|| format!("{read} bytes read"), |total| format!("{read} of {total} bytes read")));
+        let read = counted.bytes.load(Ordering::Relaxed);
+        say(&match (counted.total, counted.blocks()) {
+            (Some(total), _) => format!("{read} of {total} bytes read"),
+            (None, Some(blocks)) => format!("{read} bytes read, {}", super::report::count(blocks, "block")),
+            (None, None) => format!("{read} bytes read"),
+        });
         if !matches!(wait, Err(mpsc::RecvTimeoutError::Timeout)) {
             return;
         }

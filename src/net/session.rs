@@ -11,7 +11,7 @@ use crate::format::section::CID_LEN_MAX;
 use crate::store::{CarFile, Output, archives_in};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often the stop flag is looked at while requests are under way.
@@ -55,7 +55,7 @@ impl Session {
             bytes_max: options.bytes_max,
             blocks_max: options.blocks_max,
             bytes: AtomicU64::new(0),
-            blocks: AtomicU64::new(0),
+            blocks: Arc::default(),
             requests: AtomicU64::new(0),
         };
         Ok(Session { hosts: Hosts::new(&options), options, control: control.clone(), client, meter, locals })
@@ -74,6 +74,11 @@ impl Session {
     /// Blocks received and verified so far.
     pub fn blocks_received(&self) -> u64 {
         self.meter.blocks.load(Ordering::Relaxed)
+    }
+
+    /// The counter behind [`Session::blocks_received`], for a progress display.
+    pub fn blocks_counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.meter.blocks)
     }
 
     /// Requests sent so far.
@@ -166,7 +171,7 @@ pub(super) struct Meter {
     bytes_max: u64,
     blocks_max: u64,
     bytes: AtomicU64,
-    blocks: AtomicU64,
+    blocks: Arc<AtomicU64>,
     requests: AtomicU64,
 }
 
