@@ -128,7 +128,8 @@ fn read_digests(dir: &Path, name: &str, is_allowed: &mut dyn FnMut(&str) -> bool
     let mut digests = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         let bad = |why: &str| Error::new(ErrorKind::Format(Code::BadBag), format!("line {}: {why}", number + 1)).in_file(name);
-        let (digest, path) = line.split_once(|c: char| c == ' ' || c == '\t').ok_or_else(|| bad("expected a digest and a path"))?;
+        let (digest, path) =
+            line.split_once(|c: char| c == ' ' || c == '\t').ok_or_else(|| bad("expected a digest and a path"))?;
         let path = decode(path.trim_start_matches([' ', '\t', '*']));
         let digest = digest.to_ascii_lowercase();
         if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -246,7 +247,6 @@ pub(super) fn payload_files(dir: &Path, on_finding: &mut dyn FnMut(&str, Finding
     Ok(files)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,7 +275,9 @@ mod tests {
         let (dir, payload) = bag();
         let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
         assert!(read(MANIFEST).contains("  data/b/100%25%0A.txt\n"));
-        assert!(read("bag-info.txt").contains("Payload-Oxum: 6.2\n") && read("bag-info.txt").contains("Bagging-Date: 2026-11-22\n"));
+        assert!(
+            read("bag-info.txt").contains("Payload-Oxum: 6.2\n") && read("bag-info.txt").contains("Bagging-Date: 2026-11-22\n")
+        );
         let digests = read_manifest(dir.path()).unwrap();
         assert_eq!(digests.len(), 2);
         assert!(payload.iter().all(|(path, fixity)| digests.get(path) == Some(&fixity.sha256)));
@@ -290,7 +292,9 @@ mod tests {
         assert_eq!(faults(dir.path()), [("bag-info.txt".to_owned(), Code::HashMismatch)]);
         fs::remove_file(dir.path().join("bagit.txt")).unwrap();
         assert!(faults(dir.path()).contains(&("bagit.txt".to_owned(), Code::MissingFile)));
-        for line in ["x  data/a", &format!("{}  ../a", "0".repeat(64)), &format!("{0}  data/a\n{0}  data/a", "0".repeat(64)), "nothing"] {
+        for line in
+            ["x  data/a", &format!("{}  ../a", "0".repeat(64)), &format!("{0}  data/a\n{0}  data/a", "0".repeat(64)), "nothing"]
+        {
             fs::write(dir.path().join(MANIFEST), line).unwrap();
             assert_eq!(read_manifest(dir.path()).unwrap_err().code(), Some(Code::BadBag), "{line}");
         }

@@ -81,7 +81,18 @@ pub fn collect(
     let known = dir.known_payload();
     let started = manifest.clone();
     let holdings = Holdings::new(control);
-    let mut run = Run { dir: &dir, session: &session, options, control, notice, manifest, known, holdings, archives: HashMap::new(), requests: 0 };
+    let mut run = Run {
+        dir: &dir,
+        session: &session,
+        options,
+        control,
+        notice,
+        manifest,
+        known,
+        holdings,
+        archives: HashMap::new(),
+        requests: 0,
+    };
     run.open_archives()?;
     let items = run.items(&requests, &mut chains)?;
     let result = run.rounds(&items).and_then(|planned| {
@@ -188,7 +199,9 @@ impl Run<'_> {
                     // The metadata of a contract, found beside its tokens.
                     items.extend(before..self.manifest.items.len());
                 }
-                Request::Address(address, input) => items.push(self.item(&mut names, address.canonical(), input, ItemKind::Address)),
+                Request::Address(address, input) => {
+                    items.push(self.item(&mut names, address.canonical(), input, ItemKind::Address))
+                }
                 Request::Document(path) => {
                     let bytes = document::read_local(path)?;
                     let name = format!("file:{}", super::bag::sha256(&bytes));
@@ -350,7 +363,8 @@ impl Run<'_> {
             products::prune(self, items)?;
         }
         self.seal(started)?;
-        let items: Vec<usize> = if self.options.prune == Prune::Remove { (0..self.manifest.items.len()).collect() } else { items.to_vec() };
+        let items: Vec<usize> =
+            if self.options.prune == Prune::Remove { (0..self.manifest.items.len()).collect() } else { items.to_vec() };
         let mut summary = Summary::of(&self.manifest, &items, self.options.others);
         summary.requests = self.requests;
         summary.changed = self.manifest != *started;

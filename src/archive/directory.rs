@@ -73,7 +73,8 @@ impl Directory {
     /// When one cannot be made.
     pub(super) fn create(&self) -> Result<()> {
         for name in ["cartool/part", "data/cars", "data/metadata"] {
-            fs::create_dir_all(self.at(name)).map_err(|e| Error::io(e, "cannot create").in_file(self.at(name).display().to_string()))?;
+            fs::create_dir_all(self.at(name))
+                .map_err(|e| Error::io(e, "cannot create").in_file(self.at(name).display().to_string()))?;
         }
         Ok(())
     }
@@ -161,8 +162,8 @@ pub(super) fn v1(cid: &Cid) -> Cid {
     if cid.version() == cid::Version::V0 { Cid::new_v1(codec::DAG_PB, *cid.hash()) } else { *cid }
 }
 
-/// Where the archive of a root is.
-pub(super) fn car_file(root: &Cid) -> String {
+/// Where the archive of a root is, below the archive directory.
+pub fn car_file(root: &Cid) -> String {
     format!("data/cars/{}.car", v1(root))
 }
 

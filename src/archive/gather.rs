@@ -55,7 +55,13 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Adds a path. One that ends in a web page takes its directory, because pages lead to what lies beside them.
-    pub(super) fn add(&mut self, address: &Address, last: Option<Remote>, options: &Options, archives: &HashMap<RootKey, Archive>) {
+    pub(super) fn add(
+        &mut self,
+        address: &Address,
+        last: Option<Remote>,
+        options: &Options,
+        archives: &HashMap<RootKey, Archive>,
+    ) {
         let Some(root) = address.root else { return };
         let group = self.of(root, options, archives);
         group.want.last.extend(last.filter(|remote| !group.want.last.contains(remote)));
@@ -82,7 +88,8 @@ impl Groups {
         let list = &mut self.list;
         let place = *self.places.entry(key(&root)).or_insert_with(|| {
             let old = archives.get(&key(&root)).cloned();
-            let mut want = Want { root, scope: options.scope, paths: Vec::new(), dag_scope: expect::Scope::All, last: Vec::new() };
+            let mut want =
+                Want { root, scope: options.scope, paths: Vec::new(), dag_scope: expect::Scope::All, last: Vec::new() };
             match &old {
                 Some(old) if old.scope == ArchiveScope::Full => want.scope = Scope::Root,
                 Some(old) => want.paths = old.paths.iter().map(|path| plain_path(path)).collect(),
@@ -127,6 +134,17 @@ fn path_of(address: &Address) -> WantPath {
         segments.iter().map(|segment| segment.clone().into_bytes()).collect()
     };
     WantPath { segments: bytes(&address.segments), fallback: address.fallback.as_deref().map(bytes) }
+}
+
+/// What an archive holds, to be built again.
+pub(super) fn wanted_again(archive: &Archive, root: Cid) -> Want {
+    let whole = Want::whole(root);
+    match archive.scope {
+        ArchiveScope::Full => whole,
+        ArchiveScope::Paths => {
+            Want { scope: Scope::Path, paths: archive.paths.iter().map(|path| plain_path(path)).collect(), ..whole }
+        }
+    }
 }
 
 /// A path of a manifest, which is as it was found.
@@ -212,7 +230,8 @@ impl Gather<'_> {
                 fetched = Fetched { missing: fetched.missing, sources: fetched.sources, ..again };
             }
         }
-        let archive = if fetched.is_written && !fetched.header_roots.is_empty() { Some(self.place(group, &fetched)?) } else { None };
+        let archive =
+            if fetched.is_written && !fetched.header_roots.is_empty() { Some(self.place(group, &fetched)?) } else { None };
         Ok(Outcome { fetched, archive })
     }
 

@@ -44,7 +44,8 @@ fn of_text(head: &[u8]) -> Option<&'static str> {
     }
     let text = String::from_utf8_lossy(head).trim_start().to_ascii_lowercase();
     let mut rest = text.as_str();
-    while let Some(inner) = rest.strip_prefix("<?xml").or_else(|| rest.strip_prefix("<!--")).or_else(|| rest.strip_prefix("<!doctype svg"))
+    while let Some(inner) =
+        rest.strip_prefix("<?xml").or_else(|| rest.strip_prefix("<!--")).or_else(|| rest.strip_prefix("<!doctype svg"))
     {
         rest = inner.split_once('>').map_or("", |(_, rest)| rest).trim_start();
     }
@@ -60,10 +61,7 @@ fn of_text(head: &[u8]) -> Option<&'static str> {
 
 /// Whether a page may show a file of this type as a picture: nothing in these runs, not even in SVG when it is an `<img>`.
 pub(super) fn is_picture(media_type: &str) -> bool {
-    matches!(
-        media_type,
-        "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "image/avif" | "image/bmp" | "image/svg+xml"
-    )
+    matches!(media_type, "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "image/avif" | "image/bmp" | "image/svg+xml")
 }
 
 /// The extension of file names for a media type.

@@ -21,7 +21,7 @@
 //! text is escaped where it is shown.
 
 mod bag;
-//mod check;
+mod check;
 mod clock;
 mod collect;
 mod directory;
@@ -35,15 +35,16 @@ mod manifest;
 mod media;
 mod options;
 mod products;
-//mod repair;
+mod repair;
 mod report;
 mod rules;
 mod settle;
 mod summary;
 mod tokens;
 
-//pub use check::{CheckOptions, CheckSummary, Depth, Repair, check};
+pub use check::{CheckOptions, CheckSummary, Depth, Repair, check};
 pub use collect::collect;
+pub use directory::car_file;
 pub use events::EventKind;
 pub use manifest::{
     Archive, ArchiveScope, ChainRecord, Completeness, Item, ItemKind, ItemStatus, Link, LinkKind, LinkStatus, MANIFEST_LEN_MAX,

@@ -56,7 +56,12 @@ impl Page {
     fn totals(&mut self, manifest: &Manifest) {
         let count = |status: ItemStatus| manifest.items.iter().filter(|item| item.status == status).count();
         let bytes: u64 = manifest.archives.iter().map(|archive| archive.size).fold(0, u64::saturating_add);
-        self.put(format_args!("<h1>Archive report</h1>\n<p>Made by {}, begun {}, last changed {}.</p>\n", escape(&manifest.generator), escape(&manifest.created), escape(&manifest.updated)));
+        self.put(format_args!(
+            "<h1>Archive report</h1>\n<p>Made by {}, begun {}, last changed {}.</p>\n",
+            escape(&manifest.generator),
+            escape(&manifest.created),
+            escape(&manifest.updated)
+        ));
         self.put(format_args!(
             "<p>{} items: {} complete, {} incomplete, {} failed. {} CAR files, {bytes} bytes.</p>\n",
             manifest.items.len(),
@@ -84,11 +89,20 @@ impl Page {
         }
         self.put(format_args!("</p>\n"));
         if let Some(chain) = &item.chain {
-            self.put(format_args!("<p>{} at block {} (<code>{}</code>): ", escape(&chain.function), chain.block_number, escape(&chain.block_hash)));
+            self.put(format_args!(
+                "<p>{} at block {} (<code>{}</code>): ",
+                escape(&chain.function),
+                chain.block_number,
+                escape(&chain.block_hash)
+            ));
             self.put(format_args!("<code>{}</code></p>\n", escape(&short(&chain.uri))));
         }
         if let Some(metadata) = &item.metadata {
-            self.put(format_args!("<p>metadata: {} bytes, sha-256 <code>{}</code></p>\n", metadata.bytes, escape(&metadata.sha256)));
+            self.put(format_args!(
+                "<p>metadata: {} bytes, sha-256 <code>{}</code></p>\n",
+                metadata.bytes,
+                escape(&metadata.sha256)
+            ));
         }
         if !item.links.is_empty() {
             self.put(format_args!("<table>\n<tr><th>field</th><th>link</th><th>status</th></tr>\n"));
@@ -114,7 +128,9 @@ impl Page {
     }
 
     fn archives(&mut self, archives: &[Archive]) {
-        self.put(format_args!("<section>\n<h2>CAR files</h2>\n<table>\n<tr><th>file</th><th>blocks</th><th>bytes</th><th>sha-256</th></tr>\n"));
+        self.put(format_args!(
+            "<section>\n<h2>CAR files</h2>\n<table>\n<tr><th>file</th><th>blocks</th><th>bytes</th><th>sha-256</th></tr>\n"
+        ));
         for archive in archives {
             let class = if archive.complete { "complete" } else { "incomplete" };
             self.put(format_args!(

@@ -85,7 +85,9 @@ impl Faults {
     }
 
     fn link(&mut self, pointer: &str, link: &Link) {
-        self.maybe(&format!("{pointer}/path"), link.path.as_ref(), |text| text.starts_with("/ipfs/") || text.starts_with("/ipns/"));
+        self.maybe(&format!("{pointer}/path"), link.path.as_ref(), |text| {
+            text.starts_with("/ipfs/") || text.starts_with("/ipns/")
+        });
         self.maybe(&format!("{pointer}/root"), link.root.as_ref(), is_cid);
         self.maybe(&format!("{pointer}/cid"), link.cid.as_ref(), is_cid);
         self.maybe(&format!("{pointer}/file"), link.file.as_ref(), is_file);
@@ -130,8 +132,7 @@ fn is_sha256(text: &str) -> bool {
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
-    text.strip_prefix("0x")
-        .is_some_and(|hex| hex.len() == digits && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    text.strip_prefix("0x").is_some_and(|hex| hex.len() == digits && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 fn is_path(text: &str) -> bool {
@@ -172,7 +173,9 @@ mod tests {
         for file in ["data/manifest.json", "data/cars/b.car", "data/a..b/c"] {
             assert!(is_file(file), "{file}");
         }
-        for file in ["data/", "data", "data/../x", "data/a/../../x", "/etc/passwd", "data//x", "data/a:b", "data/a\\b", "data/./x"] {
+        for file in
+            ["data/", "data", "data/../x", "data/a/../../x", "/etc/passwd", "data//x", "data/a:b", "data/a\\b", "data/./x"]
+        {
             assert!(!is_file(file), "{file}");
         }
         assert!(is_chain("eip155:1") && !is_chain("eip155:") && !is_chain("e:1"));

@@ -202,7 +202,8 @@ impl Settle<'_> {
                 let address = below(address, &found.path);
                 let file = super::directory::metadata_file(&item.id);
                 self.files.write(&file, &found.bytes)?;
-                item.metadata = Some(document::record(&found.bytes, file, Some(address.canonical()), Some(found.cid.to_string())));
+                item.metadata =
+                    Some(document::record(&found.bytes, file, Some(address.canonical()), Some(found.cid.to_string())));
                 let place = Place {
                     base: Some(&address),
                     found_in: None,
@@ -244,9 +245,7 @@ impl Settle<'_> {
             }
             Some(_) => Ok(()),
             None => match resolve(self.source, cid, &[b"index.html"], &self.control.limits).map(|resolved| resolved.found) {
-                Ok(Found::Block(page)) => {
-                    self.document(wanted.item, item, &below(address, b"index.html"), &page, depth, next)
-                }
+                Ok(Found::Block(page)) => self.document(wanted.item, item, &below(address, b"index.html"), &page, depth, next),
                 _ => Ok(()),
             },
         }

@@ -46,7 +46,8 @@ impl Chains {
     ) -> Result<Chains> {
         let mut chains = Chains::default();
         for request in requests {
-            let is_open = !open_ids(request, known, manifest, options).is_empty() || is_listing_open(request, known, manifest, options);
+            let is_open =
+                !open_ids(request, known, manifest, options).is_empty() || is_listing_open(request, known, manifest, options);
             if !is_open || chains.readers.contains_key(&request.chain) {
                 continue;
             }

@@ -1,9 +1,11 @@
 //! What a person types and what comes back. Printing, exit codes and the environment live here and nowhere else.
 
 mod address;
+mod archive;
 mod args;
 mod blocks;
 mod cat;
+mod check;
 mod diff;
 mod extract;
 mod fetch;
@@ -54,6 +56,8 @@ Examples:
   cartool extract token.car -o token/          write the files
   cartool merge *.car -o bundle.car            join archives into one
   cartool fetch ipfs://CID -o token.car --gateway URL
+  cartool archive eip155:1/erc721:0xADDR/7 -o token/ --rpc URL --gateway URL
+  cartool check token/                         prove it again, next year
   curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
 
 /// Verify, look into, extract, merge and build IPFS content archives (CAR files).
@@ -85,6 +89,8 @@ enum Command {
     Links(links::Args),
     Address(address::Args),
     Fetch(Box<fetch::Args>),
+    Archive(Box<archive::Args>),
+    Check(Box<check::Args>),
     Gateways(network::GatewaysArgs),
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
@@ -138,6 +144,8 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Links(args) => links::run(&args, common, control),
         Command::Address(args) => address::run(&args, common),
         Command::Fetch(args) => fetch::run(&args, common, control),
+        Command::Archive(args) => archive::run(&args, common, control),
+        Command::Check(args) => check::run(&args, common, control),
         Command::Gateways(args) => network::list(&args, common),
         Command::Build(args) => merge::build(&args, common, control),
         Command::Merge(args) => merge::merge(&args, common, control),

@@ -123,7 +123,9 @@ mod tests {
             assert_eq!(contract.to_string().parse(), Ok(contract));
         }
         assert_eq!("0xfb6916095ca1df60bB79Ce92cE3Ea74c37c5d359".parse::<Contract>(), Err(ContractError::Checksum));
-        for wrong in ["", "0x", "0x1234", "de709f2102306220921060314715629080e2fb77", "0xzz709f2102306220921060314715629080e2fb77"] {
+        for wrong in
+            ["", "0x", "0x1234", "de709f2102306220921060314715629080e2fb77", "0xzz709f2102306220921060314715629080e2fb77"]
+        {
             assert_eq!(wrong.parse::<Contract>(), Err(ContractError::Shape), "{wrong}");
         }
     }

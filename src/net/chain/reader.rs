@@ -267,11 +267,7 @@ impl<T: Transport> Reader<T> {
     ///
     /// # Errors
     /// When the work is stopped. Why they cannot be listed is the inner error.
-    pub fn all_tokens(
-        &mut self,
-        contract: &Contract,
-        count_max: usize,
-    ) -> Result<std::result::Result<Vec<TokenId>, Failure>> {
+    pub fn all_tokens(&mut self, contract: &Contract, count_max: usize) -> Result<std::result::Result<Vec<TokenId>, Failure>> {
         self.pin_for(contract)?;
         let answer = self.rpc.texts(&[self.at_block(contract, abi::call("totalSupply()"))])?.pop();
         let supply = match answer.unwrap_or_else(|| Err(CallError::BadAnswer("no answer".to_owned()))) {

@@ -147,7 +147,9 @@ fn the_standard_is_asked_for_and_else_both_are_tried() {
         move |data: &str| match data.get(..10) {
             Some("0x01ffc9a7") => json!({ "result": format!("0x{:064x}", u64::from(data[10..].starts_with(interface))) }),
             Some("0x0e89341c") => json!({ "result": encoded("ipfs://x/{id}.json") }),
-            _ => json!({ "error": { "code": -32000, "message": "VM Exception while processing transaction: revert", "data": "0x" } }),
+            _ => {
+                json!({ "error": { "code": -32000, "message": "VM Exception while processing transaction: revert", "data": "0x" } })
+            }
         }
     };
     for interface in ["d9b67a26", "ffffffff"] {
@@ -208,7 +210,9 @@ fn an_endpoint_that_is_asked_too_much_is_asked_again() {
 
 #[test]
 fn bytes32_is_read_with_a_note() {
-    let stub = chain(|_| json!({ "result": format!("0x{:0<64}", "ipfs://not-a-dynamic-string".bytes().map(|b| format!("{b:02x}")).collect::<String>()) }));
+    let stub = chain(
+        |_| json!({ "result": format!("0x{:0<64}", "ipfs://not-a-dynamic-string".bytes().map(|b| format!("{b:02x}")).collect::<String>()) }),
+    );
     let uri = one(&stub, Some(Standard::Erc721)).unwrap();
     assert_eq!((uri.uri.as_str(), uri.note), ("ipfs://not-a-dynamic-string", Some(AbiNote::Bytes32)));
 }
@@ -254,5 +258,8 @@ fn too_many_answers_are_passed_over() {
     }
     let mut reader = Reader::connect(Flood, ChainId(1), URI_LEN_MAX).unwrap();
     let results = reader.token_uris(&contract(), Some(Standard::Erc721), &[1.into(), 2.into()]).unwrap();
-    assert!(results.iter().all(|result| result.as_ref().is_err_and(|failure| failure.reason == Reason::BadAnswer)), "{results:?}");
+    assert!(
+        results.iter().all(|result| result.as_ref().is_err_and(|failure| failure.reason == Reason::BadAnswer)),
+        "{results:?}"
+    );
 }
