@@ -10,7 +10,7 @@ use super::lock::Lock;
 use super::manifest::{Archive, Completeness, Item, ItemKind, ItemStatus, Link, Manifest, SCHEMA};
 use super::options::{Mode, Notice, Options, Prune};
 use super::products;
-use super::settle::{End, Settle, is_whole};
+use super::settle::{End, Finder, Settle, is_whole};
 use super::summary::{self, Planned, Summary};
 use super::tokens::{Chains, Resolve, blank};
 use super::{bag::Payload, clock};
@@ -256,6 +256,7 @@ impl Run<'_> {
             let source = Sound(&self.holdings);
             let mut settle = Settle {
                 reach: Reach::new(&source, self.control.clone()),
+                finder: Finder::new(&source, self.control),
                 source: &source,
                 archives: &self.archives,
                 outcomes: &outcomes,
@@ -288,9 +289,10 @@ impl Run<'_> {
         }
         let sound = Sound(&self.holdings);
         let mut reach = Reach::new(&sound, self.control.clone());
+        let mut finder = Finder::new(&sound, self.control);
         for wanted in wanted {
             self.control.check()?;
-            let end = End::of(&sound, &wanted.address, self.control);
+            let end = finder.end(&wanted.address);
             let is_here = match end {
                 End::Block(cid, _) => is_whole(&self.archives, &wanted.address, &cid, &mut reach)?,
                 End::Nothing | End::Broken(_) => true,
@@ -376,6 +378,7 @@ impl Run<'_> {
         let all_complete = self.manifest.items.iter().all(|item| item.status == ItemStatus::Complete || !summary::counts(item));
         self.manifest.status = if all_complete { Completeness::Complete } else { Completeness::Incomplete };
         self.manifest.reprovide = Some(products::reprovide(&self.manifest.archives));
+        products::link_files(self)?;
         let has_changed = self.manifest != *started;
         products::make(self, has_changed)?;
         if self.manifest != *started {

@@ -4,7 +4,7 @@ use super::bag;
 use super::collect::Run;
 use super::events::{Event, EventKind};
 use super::holdings::Sound;
-use super::manifest::{Archive, ArchiveScope, LinkStatus, Partial, Reprovide};
+use super::manifest::{Archive, ArchiveScope, Link, LinkStatus, Partial, Reprovide};
 use super::options::{Notice, Product};
 use super::report;
 use crate::cid::{Cid, parse_text};
@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::ops::extract::{self, Event as Extracted, Metadata, Names, Symlinks, Target};
 use crate::ops::merge::{self, Blocks};
 use crate::store::{BlockSource, CarFile, Existing};
-use crate::unixfs::EntryName;
-use std::collections::HashSet;
+use crate::unixfs::{Budget, EntryKind, EntryName, Found, RawLeaves, Strictness, Walk, resolve};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 const BUNDLE: &str = "data/bundle.car";
@@ -45,8 +45,8 @@ pub(super) fn make(run: &mut Run<'_>, has_changed: bool) -> Result<()> {
     };
     if wants(run, Product::Files, FILES) {
         files(run)?;
+        link_files(run)?;
     }
-    link_files(run);
     if wants(run, Product::Bundle, BUNDLE) {
         bundle(run)?;
     }
@@ -129,24 +129,60 @@ fn tree(run: &mut Run<'_>, root: &Cid, paths: Vec<Vec<Vec<u8>>>, place: PathBuf)
     Ok(())
 }
 
-/// Notes for each archived link which extracted file it is.
-fn link_files(run: &mut Run<'_>) {
-    let dir = run.dir;
-    if !dir.at(FILES).is_dir() {
-        return;
+/// Notes for each archived link which extracted file it is: the one of its CID, whatever DAG it was extracted from.
+///
+/// # Errors
+/// When a block cannot be read.
+pub(super) fn link_files(run: &mut Run<'_>) -> Result<()> {
+    if !run.dir.at(FILES).is_dir() {
+        return Ok(());
     }
-    for link in run.manifest.items.iter_mut().flat_map(|item| &mut item.links) {
-        let is_open = link.file.is_none() && link.status == LinkStatus::Archived;
-        let (Some(root), Some(path)) = (&link.root, &link.path) else { continue };
-        let below = path.strip_prefix("/ipfs/").and_then(|rest| rest.split_once('/')).map(|(_, below)| below);
-        let Ok(root) = parse_text(root) else { continue };
-        let root = super::directory::v1(&root);
-        // A root that is a file has its own CID as its name.
-        let file = below.map_or_else(|| format!("{FILES}/{root}/{root}"), |below| format!("{FILES}/{root}/{below}"));
-        if is_open && super::rules::is_file(&file) && dir.at(&file).is_file() {
-            link.file = Some(file);
+    let is_open = |link: &Link| link.file.is_none() && link.status == LinkStatus::Archived;
+    let links = || run.manifest.items.iter().flat_map(|item| &item.links);
+    let wanted: HashSet<String> = links().filter(|link| is_open(link)).filter_map(|link| link.cid.clone()).collect();
+    let mut files: HashMap<String, String> = HashMap::new();
+    let source = Sound(&run.holdings);
+    for archive in &run.manifest.archives {
+        let Ok(root) = parse_text(&archive.root) else { continue };
+        let base = format!("{FILES}/{}", super::directory::v1(&root));
+        let places: Vec<(Cid, String)> = match archive.scope {
+            ArchiveScope::Full => vec![(root, base)],
+            ArchiveScope::Paths => archive
+                .paths
+                .iter()
+                .filter_map(|path| {
+                    let segments: Vec<&[u8]> = path.split('/').filter(|s| !s.is_empty()).map(str::as_bytes).collect();
+                    match resolve(&source, &root, &segments, &run.control.limits).ok()?.found {
+                        Found::Block(cid) => Some((cid, format!("{base}{path}"))),
+                        _ => None,
+                    }
+                })
+                .collect(),
+        };
+        for (cid, place) in places {
+            let mut walk = Walk::new(&source, &cid, Strictness::Lenient, RawLeaves::Find);
+            let mut budget = Budget::new(run.control.limits);
+            while let Some(entry) = walk.next_entry(&mut budget)? {
+                let (name, entry_path) = (entry.cid.to_string(), String::from_utf8_lossy(&entry.path).into_owned());
+                if !matches!(entry.kind, EntryKind::File) || !wanted.contains(&name) {
+                    continue;
+                }
+                // A root that is a file has its own CID as its name.
+                let file = match (entry_path.is_empty(), archive.scope) {
+                    (true, ArchiveScope::Full) => format!("{place}/{cid}"),
+                    (true, ArchiveScope::Paths) => place.clone(),
+                    (false, _) => format!("{place}/{entry_path}"),
+                };
+                if super::rules::is_file(&file) && run.dir.at(&file).is_file() {
+                    files.entry(name).or_insert(file);
+                }
+            }
         }
     }
+    for link in run.manifest.items.iter_mut().flat_map(|item| &mut item.links).filter(|link| is_open(link)) {
+        link.file = link.cid.as_ref().and_then(|cid| files.get(cid)).cloned();
+    }
+    Ok(())
 }
 
 /// Removes items that were not named this time, and files that no item needs then.

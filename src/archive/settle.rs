@@ -8,14 +8,15 @@ use super::manifest::{Archive, ArchiveScope, Item, Link, LinkStatus};
 use super::media;
 use super::options::Options;
 use crate::address::Address;
-use crate::cid::Cid;
+use crate::cid::{Cid, codec};
 use crate::control::Control;
+use crate::dag::pb::PbNode;
 use crate::error::{ErrorKind, Result};
 use crate::net::{Failure, Status};
 use crate::ops::metadata::{self, METADATA_LEN_MAX, Search};
 use crate::ops::reach::Reach;
 use crate::store::BlockSource;
-use crate::unixfs::{Budget, FileReader, Found, Strictness, resolve};
+use crate::unixfs::{Budget, Directory, FileReader, Found, Kind, Strictness, UnixFs, resolve};
 use std::collections::HashMap;
 
 /// Where a path ends, as far as can be told from what is here.
@@ -38,22 +39,73 @@ pub(super) enum Reading {
     Second,
 }
 
-impl End {
+/// Follows paths, and remembers the last large directory: thousands of tokens share one, which would be read for each of them.
+#[derive(Debug)]
+pub(super) struct Finder<'f, S: ?Sized> {
+    source: &'f S,
+    control: &'f Control,
+    /// The entries of a directory in one block.
+    directory: Option<(Cid, HashMap<Vec<u8>, Cid>)>,
+}
+
+impl<'f, S: BlockSource + ?Sized> Finder<'f, S> {
+    pub(super) fn new(source: &'f S, control: &'f Control) -> Finder<'f, S> {
+        Finder { source, control, directory: None }
+    }
+
     /// Follows the path of an address, in its second reading when the first leads nowhere.
-    pub(super) fn of<S: BlockSource + ?Sized>(source: &S, address: &Address, control: &Control) -> End {
+    pub(super) fn end(&mut self, address: &Address) -> End {
         let Some(root) = address.root else { return End::Nothing };
         for (segments, reading) in address.readings().zip([Reading::First, Reading::Second]) {
             let segments: Vec<&[u8]> = segments.iter().map(String::as_bytes).collect();
-            match resolve(source, &root, &segments, &control.limits) {
-                Ok(resolved) => match resolved.found {
-                    Found::Block(cid) | Found::Value { cid, .. } => return End::Block(cid, reading),
-                    Found::Nothing { .. } => {}
-                },
+            match self.follow(&root, &segments) {
+                Ok(Some(cid)) => return End::Block(cid, reading),
+                Ok(None) => {}
                 Err(error) if matches!(error.kind, ErrorKind::Missing) => return End::Missing,
                 Err(error) => return End::Broken(error.detail().to_string()),
             }
         }
         End::Nothing
+    }
+
+    fn follow(&mut self, root: &Cid, segments: &[&[u8]]) -> Result<Option<Cid>> {
+        let (mut cid, mut rest) = (*root, segments);
+        while let Some((name, more)) = rest.split_first()
+            && self.remember(&cid)?
+        {
+            match self.directory.as_ref().and_then(|(_, entries)| entries.get(*name)) {
+                Some(next) => (cid, rest) = (*next, more),
+                None => return Ok(None),
+            }
+        }
+        Ok(match resolve(self.source, &cid, rest, &self.control.limits)?.found {
+            Found::Block(cid) | Found::Value { cid, .. } => Some(cid),
+            Found::Nothing { .. } => None,
+        })
+    }
+
+    /// Whether this is a large directory in one block, which is remembered now.
+    fn remember(&mut self, cid: &Cid) -> Result<bool> {
+        const LARGE: usize = 16 << 10;
+        if self.directory.as_ref().is_some_and(|(known, _)| known == cid) {
+            return Ok(true);
+        }
+        if cid.codec() != codec::DAG_PB {
+            return Ok(false);
+        }
+        let Some(block) = self.source.get(cid)?.filter(|block| block.data().len() > LARGE) else { return Ok(false) };
+        let node = PbNode::parse(block.data()).ok().and_then(|node| node.info.data);
+        if node.and_then(|data| UnixFs::parse(data).ok()).is_none_or(|unixfs| unixfs.kind != Kind::Directory) {
+            return Ok(false);
+        }
+        let mut budget = Budget::new(self.control.limits);
+        let mut directory = Directory::from_block(self.source, &block, &mut budget)?;
+        let mut entries = HashMap::new();
+        while let Some(entry) = directory.next_entry(&mut budget)? {
+            entries.insert(entry.name, entry.cid);
+        }
+        self.directory = Some((*cid, entries));
+        Ok(true)
     }
 }
 
@@ -81,6 +133,7 @@ pub(super) fn is_whole<S: BlockSource + ?Sized>(
 /// Settles the links of one round.
 pub(super) struct Settle<'s> {
     pub(super) source: &'s Sound<'s>,
+    pub(super) finder: Finder<'s, Sound<'s>>,
     pub(super) reach: Reach<'s, Sound<'s>>,
     pub(super) archives: &'s HashMap<RootKey, Archive>,
     pub(super) outcomes: &'s HashMap<RootKey, Outcome>,
@@ -101,7 +154,7 @@ impl Settle<'_> {
     /// # Errors
     /// When the work is stopped, or a file cannot be read or written.
     pub(super) fn settle(&mut self, wanted: &Wanted, item: &mut Item, next: &mut Vec<Wanted>) -> Result<()> {
-        let end = End::of(self.source, &wanted.address, self.control);
+        let end = self.finder.end(&wanted.address);
         let at = match wanted.link {
             Some(at) => at,
             None => {
