@@ -88,7 +88,9 @@ impl Reply {
 
     /// 200 with an archive.
     pub(crate) fn car(body: impl Into<Vec<u8>>) -> Reply {
-        Reply::new(200, body).with("Content-Type", "application/vnd.ipld.car; version=1; order=dfs; dups=n").sent(Sending::Chunked)
+        Reply::new(200, body)
+            .with("Content-Type", "application/vnd.ipld.car; version=1; order=dfs; dups=n")
+            .sent(Sending::Chunked)
     }
 
     /// 200 with one block.
@@ -182,7 +184,8 @@ fn converse(stream: &TcpStream, answer: &dyn Fn(&Request) -> Reply, log: &Log) -
     }
     let request = {
         let mut log = log.lock().expect("no connection panics while it writes the log");
-        log.push(Request { method, target, headers, at: Instant::now(), number: log.len() });
+        let number = log.len();
+        log.push(Request { method, target, headers, at: Instant::now(), number });
         log.last().cloned().expect("just written")
     };
     send(stream, answer(&request))?;
@@ -223,9 +226,7 @@ fn send(mut stream: &TcpStream, reply: Reply) -> std::io::Result<()> {
             chunk(stream, &body).and_then(|()| stream.write_all(format!("0\r\n{name}: {value}\r\n\r\n").as_bytes()))
         }
         Sending::Stall => chunk(stream, &body).map(|()| wait_for_end(stream)),
-        Sending::Drip => {
-            body.iter().try_for_each(|byte| chunk(stream, &[*byte])).and_then(|()| stream.write_all(b"0\r\n\r\n"))
-        }
+        Sending::Drip => body.iter().try_for_each(|byte| chunk(stream, &[*byte])).and_then(|()| stream.write_all(b"0\r\n\r\n")),
         Sending::Endless(mut next) => {
             chunk(stream, &body)?;
             loop {

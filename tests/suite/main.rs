@@ -7,11 +7,17 @@
 mod architecture;
 
 #[cfg(unix)]
+mod archive;
+#[cfg(unix)]
+mod chain;
+#[cfg(unix)]
 mod cli;
 #[cfg(unix)]
 mod damage;
 #[cfg(unix)]
 mod facts;
+#[cfg(unix)]
+mod gateway;
 #[cfg(unix)]
 mod harness;
 #[cfg(unix)]
