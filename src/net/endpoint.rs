@@ -254,9 +254,9 @@ mod tests {
             "http://\u{e4}/",
             "http://x/\n",
         ] {
-            let error = wrong.parse::<Endpoint>().unwrap_err();
-            assert!(wrong.is_empty() || !error.message.contains(wrong), "{error}");
+            assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
         }
+        assert!(!"http://me:geheim@".parse::<Endpoint>().unwrap_err().to_string().contains("geheim"));
     }
 
     #[test]

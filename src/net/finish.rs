@@ -25,7 +25,7 @@ impl Fetch<'_> {
         let complete = self.complete_answers(&plan)?;
         let paths = self.outcomes(&plan, &complete)?;
         let missing = self.missing(&plan);
-        let failure = self.overall(&plan, &paths, &missing);
+        let failure = self.overall(&plan, &paths);
         let header_roots = header_roots(&self.want, &plan, &complete);
         let mut fetched = Fetched {
             failure,
@@ -137,8 +137,8 @@ impl Fetch<'_> {
         missing.collect()
     }
 
-    fn overall(&self, plan: &Plan, paths: &[PathOutcome], missing: &[Missing]) -> Option<Failure> {
-        if !plan.is_complete() && !(missing.is_empty() && plan.fault.is_none()) {
+    fn overall(&self, plan: &Plan, paths: &[PathOutcome]) -> Option<Failure> {
+        if !plan.is_complete() {
             return Some(self.reason(plan));
         }
         paths.iter().find_map(|path| path.failure.clone())

@@ -13,6 +13,7 @@ use crate::ops::scan::{self, Collector, Identify, SectionHead};
 use crate::store::{BlockSource, CarFile, Key, Keyer, PartFile};
 use crate::varint;
 use hashbrown::HashTable;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -92,7 +93,7 @@ impl<'l> Held<'l> {
     }
 
     /// Takes the sound sections of an earlier run, and cuts off what it did not finish.
-    fn resume(&mut self, mut framer: Framer<std::fs::File>, control: &Control) -> Result<()> {
+    fn resume<R: Read + Send>(&mut self, mut framer: Framer<R>, control: &Control) -> Result<()> {
         self.header_len = framer.payload_start().0.saturating_add(framer.header().encode().len() as u64);
         let mut end = self.header_len;
         let again = Again { held: self, end: &mut end };

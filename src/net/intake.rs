@@ -17,6 +17,8 @@ pub(super) struct Taken {
     pub(super) new_blocks: u64,
     /// Why the body ended early, if it did.
     pub(super) cut: Option<String>,
+    /// The gateway itself said so inside the body.
+    pub(super) is_marked: bool,
     /// A block that does not match its CID.
     pub(super) bad: Option<String>,
     /// A limit that was reached: its flag, and a sentence.
@@ -47,8 +49,8 @@ pub(super) fn archive(
     match end.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(End::Limit) => drop(taken.limit.get_or_insert_with(|| meter.bytes_reached())),
         // Truer than what it did to the framing.
-        Some(End::Failed(why)) => taken.cut = Some(why),
-        None => {}
+        Some(End::Failed(why)) if !taken.is_marked => taken.cut = Some(why),
+        _ => {}
     }
     match result {
         Err(error) if matches!(error.kind, ErrorKind::Io(_) | ErrorKind::Interrupted) => Err(error),
@@ -184,6 +186,7 @@ impl Collector for Intake<'_, '_> {
         match finding.code {
             Code::SectionTooLarge => self.refuse_long(),
             Code::GatewayErrorText => {
+                self.taken.is_marked = true;
                 self.taken.cut = Some(format!("the gateway cut the response short: {}", finding.message));
                 Ok(())
             }

@@ -2,7 +2,6 @@
 
 use super::ask::{Said, What};
 use super::fetch::Fetch;
-use super::held::GiverId;
 use super::hosts::{Ticket, Turn};
 use super::intake::Taken;
 use super::options::Remote;
@@ -57,7 +56,7 @@ struct Queue {
 
 /// What a worker does next.
 enum Next<'h> {
-    Ask(Job, usize, Ticket<'h>),
+    Ask(Box<Job>, usize, Ticket<'h>),
     Wait(Option<Instant>),
     End,
 }
@@ -82,21 +81,23 @@ impl Fetch<'_> {
 
     fn worker(&self, queue: &Mutex<Queue>) {
         loop {
-            match self.next(&mut lock(queue)) {
+            // By itself, so that the queue is free again.
+            let next = self.next(&mut lock(queue));
+            match next {
                 Next::End => return,
                 Next::Wait(until) => self.session.hosts.wait(until),
                 Next::Ask(mut job, source, ticket) => {
                     let said = match self.remotes.get(source) {
                         Some((remote, giver)) => self
                             .ask(remote, *giver, &job.cid, &job.what)
-                            .and_then(|said| self.settle(&mut job, source, remote, *giver, said)),
+                            .and_then(|said| self.settle(&mut job, source, remote, said)),
                         None => Ok(Settled::Done),
                     };
                     let mut queue = lock(queue);
                     queue.active = queue.active.saturating_sub(1);
                     match said {
                         Ok(Settled::Done) => {}
-                        Ok(Settled::Open) => queue.waiting.push_front(job),
+                        Ok(Settled::Open) => queue.waiting.push_front(*job),
                         Err(error) => drop(queue.error.get_or_insert(error)),
                     }
                     drop(queue);
@@ -123,7 +124,7 @@ impl Fetch<'_> {
                 Turned::Now(source, ticket) => {
                     let Some(job) = queue.waiting.remove(at) else { return Next::Wait(None) };
                     queue.active = queue.active.saturating_add(1);
-                    return Next::Ask(job, source, ticket);
+                    return Next::Ask(Box::new(job), source, ticket);
                 }
                 Turned::Later(until) => {
                     earliest = [earliest, until].into_iter().flatten().min();
@@ -171,10 +172,9 @@ impl Fetch<'_> {
     ///
     /// # Errors
     /// When the part file cannot be read.
-    fn settle(&self, job: &mut Job, source: usize, remote: &Remote, giver: GiverId, said: Said) -> Result<Settled> {
+    fn settle(&self, job: &mut Job, source: usize, remote: &Remote, said: Said) -> Result<Settled> {
         let hosts = &self.session.hosts;
         let origin = remote.endpoint().origin();
-        let _ = giver;
         match said {
             Said::Sent(taken) => return self.settle_sent(job, source, &origin, taken),
             Said::Absent(why) => job.give_up(source, Status::Missing, why, false),

@@ -145,6 +145,20 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_may_reach_public_addresses_reaches_no_other() {
+        let resolves = |reach, url: &str| {
+            let uri = url.parse().unwrap();
+            Names::new(reach).resolve(&uri, &Config::default(), NextTimeout::default()).is_ok()
+        };
+        for url in
+            ["http://127.0.0.1:8080/", "http://x.localhost/", "http://[::1]/", "http://169.254.169.254/", "http://10.0.0.1/"]
+        {
+            assert!(resolves(Reach::Any, url) && !resolves(Reach::Public, url), "{url}");
+        }
+        assert!(resolves(Reach::Public, "http://8.8.8.8/"));
+    }
+
+    #[test]
     fn localhost_never_leaves_the_machine() {
         assert!(is_localhost("LocalHost.") && is_localhost("bafy.ipfs.localhost") && !is_localhost("localhost.example"));
         assert!(!leads_to_public("x.localhost", 80) && !leads_to_public("127.0.0.1", 80) && leads_to_public("8.8.8.8", 80));

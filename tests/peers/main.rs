@@ -173,6 +173,51 @@ fn an_indexed_carv2_of_go_car_verifies_and_extracts() {
 }
 
 #[test]
+fn a_node_gives_the_same_archive_by_rpc_and_by_gateway() {
+    let Some(ipfs) = Peer::ipfs() else { return };
+    let folder = temporary();
+    let at = |name: &str| folder.path().join(name);
+    let source = at("source");
+    generated(&source, tree::full);
+    let repository = ipfs.repository(at("repository"));
+    let root = repository.add(&source, &["--cid-version=1", "--raw-leaves"]);
+    let export = at("export.car");
+    repository.export(&root, &export);
+    cartool_exits(0, words!["build", export, "-o", at("expected.car")]);
+    let expected = fs::read(at("expected.car")).expect("built");
+    let daemon = repository.daemon();
+    for (name, flag, url) in [("rpc", "--kubo", &daemon.rpc), ("gateway", "--gateway", &daemon.gateway)] {
+        let out = at(&format!("{name}.car"));
+        cartool_exits(0, words!["fetch", root, "-o", out, flag, url]);
+        assert!(fs::read(&out).expect("fetched") == expected, "{name}: another archive");
+        // The root alone is at hand: what is below it is asked for, as archives and as single blocks.
+        let part = at(&format!("{name} rest.car"));
+        cartool_exits(
+            0,
+            words!["build", export, "--expect", format!("{root}?dag-scope=block"), "-o", at(&format!("{name} root.car"))],
+        );
+        cartool_exits(0, words!["fetch", root, "-o", part, flag, url, "--from", at(&format!("{name} root.car"))]);
+        assert!(fs::read(&part).expect("fetched") == expected, "{name}: another archive from parts");
+    }
+    let first = cartool_exits(0, words!["ls", export]);
+    let first = first.lines().next().expect("an entry").trim_end_matches('/');
+    let path = format!("/ipfs/{root}/{first}");
+    cartool_exits(0, words!["fetch", path, "-o", at("a.car"), "--scope", "path", "--kubo", daemon.rpc]);
+    cartool_exits(0, words!["fetch", path, "-o", at("b.car"), "--scope", "path", "--gateway", daemon.gateway]);
+    assert_eq!(fs::read(at("a.car")).expect("fetched"), fs::read(at("b.car")).expect("fetched"));
+    // What the node does not have, and what is not there.
+    let absent = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
+    let refused = cartool(words!["fetch", absent, "-o", at("c.car"), "--kubo", daemon.rpc, "--retries", "0"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("ipld: could not find"), "{refused:?}");
+    for (flag, url) in [("--kubo", &daemon.rpc), ("--gateway", &daemon.gateway)] {
+        let nothing = cartool(words!["fetch", format!("{root}/no such file"), "-o", at("d.car"), "--scope", "path", flag, url]);
+        assert_eq!(nothing.status.code(), Some(3), "{nothing:?}");
+        assert!(String::from_utf8_lossy(&nothing.stderr).contains("not-found"), "{nothing:?}");
+    }
+}
+
+#[test]
 fn go_car_finds_a_merged_bundle_sound() {
     let (Some(ipfs), Some(go_car)) = (Peer::ipfs(), Peer::go_car()) else { return };
     let folder = temporary();

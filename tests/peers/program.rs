@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 
 /// Words of a command line, each a string or a path.
@@ -155,6 +155,44 @@ impl Repository<'_> {
 
     pub(crate) fn get(&self, root: &str, folder: &Path) {
         self.succeeds(words!["get", "-o", folder, root]);
+    }
+}
+
+/// A node of Kubo that serves a repository on loopback ports that were free, without a network; it ends with this value.
+pub(crate) struct Daemon {
+    child: Child,
+    /// Base URLs.
+    pub(crate) rpc: String,
+    pub(crate) gateway: String,
+}
+
+impl Repository<'_> {
+    /// Starts the node and waits until it says that it is ready.
+    pub(crate) fn daemon(&self) -> Daemon {
+        let mut child = self.command(words!["daemon"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("ipfs starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let (mut rpc, mut gateway) = (String::new(), String::new());
+        let mut daemon = Daemon { child, rpc: String::new(), gateway: String::new() };
+        for line in lines.map(|line| line.expect("ipfs prints text")) {
+            let port = line.rsplit('/').next().map(|port| format!("http://127.0.0.1:{port}")).unwrap_or_default();
+            if line.starts_with("RPC API server listening on") {
+                rpc = port;
+            } else if line.starts_with("Gateway server listening on") {
+                gateway = port;
+            } else if line.starts_with("Daemon is ready") {
+                break;
+            }
+        }
+        assert!(!rpc.is_empty() && !gateway.is_empty(), "ipfs daemon did not say where it listens");
+        (daemon.rpc, daemon.gateway) = (rpc, gateway);
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

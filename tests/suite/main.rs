@@ -17,6 +17,10 @@ mod damage;
 #[cfg(unix)]
 mod facts;
 #[cfg(unix)]
+mod fetch;
+#[cfg(unix)]
+mod fetch_faults;
+#[cfg(unix)]
 mod gateway;
 #[cfg(unix)]
 mod harness;
@@ -24,6 +28,8 @@ mod harness;
 mod hostile;
 #[cfg(unix)]
 mod judge;
+#[cfg(unix)]
+mod link_cases;
 #[cfg(unix)]
 mod make;
 #[cfg(unix)]
