@@ -198,6 +198,7 @@ impl Run<'_> {
                     items.extend(resolve.resolve(request)?);
                     // The metadata of a contract, found beside its tokens.
                     items.extend(before..self.manifest.items.len());
+                    self.rename_versions()?;
                 }
                 Request::Address(address, input) => {
                     items.push(self.item(&mut names, address.canonical(), input, ItemKind::Address))
@@ -223,6 +224,20 @@ impl Run<'_> {
         let mut seen = HashSet::new();
         items.retain(|at| seen.insert(*at));
         Ok(items)
+    }
+
+    /// Of an item that a newer version took the name from, the metadata is a file of its new name.
+    fn rename_versions(&mut self) -> Result<()> {
+        for item in self.manifest.items.iter_mut().filter(|item| item.id.contains('@') && item.chain.is_some()) {
+            let file = super::directory::metadata_file(&item.id);
+            let Some(metadata) = item.metadata.as_mut().filter(|metadata| metadata.file != file) else { continue };
+            if self.options.mode == Mode::Write {
+                let bytes = document::read_local(&self.dir.at(&metadata.file))?;
+                self.dir.write(&file, &bytes, &mut self.known)?;
+            }
+            metadata.file = file;
+        }
+        Ok(())
     }
 
     fn item(&mut self, names: &mut HashMap<String, usize>, id: String, input: &str, kind: ItemKind) -> usize {
@@ -380,11 +395,12 @@ impl Run<'_> {
         self.manifest.reprovide = Some(products::reprovide(&self.manifest.archives));
         products::link_files(self)?;
         let has_changed = self.manifest != *started;
-        products::make(self, has_changed)?;
-        if self.manifest != *started {
+        if has_changed || products::is_open(self) {
+            // Before the report, which says it.
             self.manifest.updated = clock::now();
             self.manifest.generator = AGENT.to_owned();
         }
+        products::make(self, has_changed)?;
         self.dir.seal(&self.manifest, &mut self.known, self.control)?;
         // Gone when nothing is left to go on with.
         let _ = fs::remove_dir(self.dir.at("cartool/part"));

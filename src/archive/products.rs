@@ -2,9 +2,11 @@
 
 use super::bag;
 use super::collect::Run;
+use super::directory::Directory;
+use super::document;
 use super::events::{Event, EventKind};
 use super::holdings::Sound;
-use super::manifest::{Archive, ArchiveScope, Link, LinkStatus, Partial, Reprovide};
+use super::manifest::{Archive, ArchiveScope, Item, Link, LinkStatus, Partial, Reprovide};
 use super::options::{Notice, Product};
 use super::report;
 use crate::cid::{Cid, parse_text};
@@ -13,6 +15,7 @@ use crate::ops::extract::{self, Event as Extracted, Metadata, Names, Symlinks, T
 use crate::ops::merge::{self, Blocks};
 use crate::store::{BlockSource, CarFile, Existing};
 use crate::unixfs::{Budget, EntryKind, EntryName, Found, RawLeaves, Strictness, Walk, resolve};
+use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
@@ -34,6 +37,15 @@ pub(super) fn reprovide(archives: &[Archive]) -> Reprovide {
     Reprovide { partial, pin }
 }
 
+/// Whether something was asked for that is not there yet.
+pub(super) fn is_open(run: &Run<'_>) -> bool {
+    run.options.products.iter().any(|product| match product {
+        Product::Bundle => !run.manifest.archives.is_empty() && !run.dir.at(BUNDLE).exists(),
+        Product::Files => !run.manifest.archives.is_empty() && !run.dir.at(FILES).exists(),
+        Product::Report => !run.dir.at(REPORT).exists(),
+    })
+}
+
 /// Makes what was asked for, and what is there from earlier when the archive changed.
 ///
 /// # Errors
@@ -51,10 +63,22 @@ pub(super) fn make(run: &mut Run<'_>, has_changed: bool) -> Result<()> {
         bundle(run)?;
     }
     if wants(run, Product::Report, REPORT) {
-        let page = report::page(&run.manifest);
+        let dir = run.dir;
+        let page = report::page(&run.manifest, &|item| name_of(item, dir));
         run.dir.write(REPORT, page.as_bytes(), &mut run.known)?;
     }
     Ok(())
+}
+
+/// The name that an item has in its metadata.
+fn name_of(item: &Item, dir: &Directory) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let bytes = document::read_local(&dir.at(&item.metadata.as_ref()?.file)).ok()?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    serde_json::from_slice::<Named>(text).ok().map(|named| named.name)
 }
 
 fn bundle(run: &mut Run<'_>) -> Result<()> {

@@ -32,11 +32,11 @@ td, p { overflow-wrap: anywhere; } code { font-size: .85em; }
 /// What stays as it is in the path of a URL.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 
-/// The page.
-pub(super) fn page(manifest: &Manifest) -> String {
+/// The page. `name_of` gives the names that items have in their metadata.
+pub(super) fn page(manifest: &Manifest, name_of: &dyn Fn(&Item) -> Option<String>) -> String {
     let mut page = Page { html: HEAD.to_owned() };
     page.totals(manifest);
-    manifest.items.iter().for_each(|item| page.item(item));
+    manifest.items.iter().for_each(|item| page.item(item, name_of(item)));
     page.archives(&manifest.archives);
     page.html.push_str("</body>\n</html>\n");
     page.html
@@ -72,7 +72,7 @@ impl Page {
         ));
     }
 
-    fn item(&mut self, item: &Item) {
+    fn item(&mut self, item: &Item, name: Option<String>) {
         let status = match item.status {
             ItemStatus::Complete => "complete",
             ItemStatus::Incomplete => "incomplete",
@@ -83,7 +83,10 @@ impl Page {
             // Files are named from the page's own directory.
             self.put(format_args!("<img src=\"{picture}\" alt=\"\" loading=\"lazy\">\n"));
         }
-        self.put(format_args!("<h2>{}</h2>\n<p class=\"{status}\">{status}", escape(&item.id)));
+        if let Some(name) = name {
+            self.put(format_args!("<h2>{}</h2>\n", escape(&short(&name))));
+        }
+        self.put(format_args!("<p><code>{}</code></p>\n<p class=\"{status}\">{status}", escape(&item.id)));
         if let Some(reason) = &item.reason {
             self.put(format_args!(": {}", escape(reason)));
         }
