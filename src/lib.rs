@@ -124,6 +124,7 @@
 //! | [`links`] | all such addresses in a metadata document, with their JSON pointers |
 //! | [`ops`] | one module, one verb: verify, extract, merge, build and so on |
 //! | `net` | gateways, Kubo, and what they say: fetch, proven block by block (feature `net`) |
+//! | `archive` | tokens and addresses with all they lead to, in a bag with a manifest; its check and repair (feature `net`) |
 //!
 //! So data moves from `Read` to a [`Section`](format::Section) (claimed), a [`Block`](block::Block) (proven), a
 //! [node](unixfs::UnixFs) (decoded) and a [file](unixfs::FileReader).

@@ -128,8 +128,7 @@ fn read_digests(dir: &Path, name: &str, is_allowed: &mut dyn FnMut(&str) -> bool
     let mut digests = BTreeMap::new();
     for (number, line) in text.lines().enumerate() {
         let bad = |why: &str| Error::new(ErrorKind::Format(Code::BadBag), format!("line {}: {why}", number + 1)).in_file(name);
-        let (digest, path) =
-            line.split_once(|c: char| c == ' ' || c == '\t').ok_or_else(|| bad("expected a digest and a path"))?;
+        let (digest, path) = line.split_once([' ', '\t']).ok_or_else(|| bad("expected a digest and a path"))?;
         let path = decode(path.trim_start_matches([' ', '\t', '*']));
         let digest = digest.to_ascii_lowercase();
         if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {

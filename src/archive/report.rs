@@ -8,26 +8,8 @@ use super::media;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::Write;
 
-const HEAD: &str = "<!DOCTYPE html>
-<html lang=\"en\">
-<head>
-<meta charset=\"utf-8\">
-<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'\">
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
-<title>Archive report</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1c1c1c; background: #fff; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 0 0 .3rem; }
-section { border-top: 1px solid #ddd; padding: 1rem 0; overflow: hidden; }
-img { float: right; max-width: 9rem; max-height: 9rem; margin-left: 1rem; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .15rem .6rem .15rem 0; }
-td, p { overflow-wrap: anywhere; } code { font-size: .85em; }
-.archived, .complete { color: #176b2c; } .missing, .incomplete, .limit, .not-found { color: #8a5a00; }
-.failed, .blocked, .corrupt, .invalid { color: #a11212; } .skipped, .unsupported { color: #666; }
-</style>
-</head>
-<body>
-";
+/// Everything up to the first text: the policy, the style.
+const HEAD: &str = include_str!("report_head.html");
 
 /// What stays as it is in the path of a URL.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');

@@ -171,7 +171,10 @@ impl Settle<'_> {
                 link.reason = Some("the blocks prove that there is no such path".to_owned());
                 return Ok(());
             }
-            End::Missing => return Ok(self.refuse(link, &wanted.address)),
+            End::Missing => {
+                self.refuse(link, &wanted.address);
+                return Ok(());
+            }
             End::Broken(why) => {
                 (link.status, link.retryable) = (LinkStatus::Invalid, Some(false));
                 link.reason = Some(why);
@@ -185,7 +188,8 @@ impl Settle<'_> {
         link.path = Some(address.canonical());
         link.cid = Some(cid.to_string());
         if !is_whole(self.archives, &address, &cid, &mut self.reach)? {
-            return Ok(self.refuse(link, &address));
+            self.refuse(link, &address);
+            return Ok(());
         }
         let entity = self.entity(&cid)?;
         link.status = LinkStatus::Archived;

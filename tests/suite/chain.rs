@@ -104,7 +104,7 @@ fn converse(mut stream: TcpStream, answer: &Answer, count: &AtomicUsize) -> std:
 /// A string as the ABI encodes it.
 pub(crate) fn encoded(text: &str) -> String {
     let mut hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    while hex.len() % 64 != 0 {
+    while !hex.len().is_multiple_of(64) {
         hex.push('0');
     }
     format!("0x{:064x}{:064x}{hex}", 32, text.len())

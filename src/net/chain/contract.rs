@@ -98,7 +98,7 @@ pub(super) fn encode_hex(bytes: &[u8]) -> String {
 /// The bytes of an even number of hexadecimal digits in either case.
 pub(super) fn decode_hex(digits: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     digits.as_bytes().chunks_exact(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?)).collect()

@@ -60,7 +60,7 @@ fn contract() -> Contract {
 fn encoded(text: &str) -> String {
     let word = |n: usize| format!("{n:064x}");
     let mut hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    while hex.len() % 64 != 0 {
+    while !hex.len().is_multiple_of(64) {
         hex.push('0');
     }
     format!("0x{}{}{hex}", word(32), word(text.len()))
