@@ -101,8 +101,8 @@ pub fn collect(
         Ok(summary)
     });
     if result.is_err() && options.mode == Mode::Write {
-        // What was found out so far is kept, whatever stopped the work.
-        run.seal(&started)?;
+        // What was found out so far is kept; the error that stopped the work is the one to tell.
+        let _ = run.checkpoint();
     }
     drop(lock);
     result
@@ -201,7 +201,11 @@ impl Run<'_> {
                     self.rename_versions()?;
                 }
                 Request::Address(address, input) => {
-                    items.push(self.item(&mut names, address.canonical(), input, ItemKind::Address))
+                    let name = match &address.payload {
+                        Some(payload) => format!("data:{}", super::bag::sha256(&payload.bytes)),
+                        None => address.canonical(),
+                    };
+                    items.push(self.item(&mut names, name, input, ItemKind::Address));
                 }
                 Request::Document(path) => {
                     let bytes = document::read_local(path)?;
@@ -367,8 +371,7 @@ impl Run<'_> {
 
     /// The manifest as it is now, so that a killed run loses little.
     fn checkpoint(&mut self) -> Result<()> {
-        let now = &mut self.manifest;
-        now.reprovide = Some(products::reprovide(&now.archives));
+        self.follow();
         self.dir.seal(&self.manifest, &mut self.known, self.control)
     }
 
@@ -388,11 +391,16 @@ impl Run<'_> {
         Ok(summary)
     }
 
-    /// Brings everything that follows from the manifest in step with it.
-    fn seal(&mut self, started: &Manifest) -> Result<()> {
+    /// What follows from items and archives.
+    fn follow(&mut self) {
         let all_complete = self.manifest.items.iter().all(|item| item.status == ItemStatus::Complete || !summary::counts(item));
         self.manifest.status = if all_complete { Completeness::Complete } else { Completeness::Incomplete };
         self.manifest.reprovide = Some(products::reprovide(&self.manifest.archives));
+    }
+
+    /// Brings everything that follows from the manifest in step with it.
+    fn seal(&mut self, started: &Manifest) -> Result<()> {
+        self.follow();
         products::link_files(self)?;
         let has_changed = self.manifest != *started;
         if has_changed || products::is_open(self) {
@@ -436,8 +444,9 @@ impl Run<'_> {
             }
         }
         item.links.clear();
-        item.status = ItemStatus::Complete;
-        (item.reason, item.retryable) = (None, None);
+        // Until it is judged: what is written meanwhile must not say more than is known.
+        item.status = ItemStatus::Incomplete;
+        (item.reason, item.retryable) = (Some("not finished".to_owned()), Some(true));
         let options = address::Options { token_id: token_id(item), ..address::Options::default() };
         let uri = match (&item.chain, item.kind) {
             (Some(chain), _) => chain.uri.clone(),

@@ -284,7 +284,7 @@ fn record(request: &TokenRequest, uri: &TokenUri, token_id: &str, origin: &str) 
     }
 }
 
-/// An item that nothing is known of yet.
+/// An item that nothing is known of yet, hence not complete: a run may be killed before it is.
 pub(super) fn blank(id: String, input: &str, kind: ItemKind) -> Item {
     Item {
         chain: None,
@@ -295,6 +295,6 @@ pub(super) fn blank(id: String, input: &str, kind: ItemKind) -> Item {
         metadata: None,
         reason: None,
         retryable: None,
-        status: ItemStatus::Complete,
+        status: ItemStatus::Incomplete,
     }
 }
