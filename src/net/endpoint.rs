@@ -252,7 +252,7 @@ mod tests {
             "http://x:99999",
             "http://x:0",
             "http://\u{e4}/",
-            "http://x/\n",
+            "http://x/a\nb",
         ] {
             assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
         }

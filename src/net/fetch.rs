@@ -22,6 +22,8 @@ const JOBS_MAX: usize = 4096;
 const DAGS_MAX: usize = 8;
 /// How often one block is asked for in answers that bring other blocks.
 const ASKED_MAX: u8 = 4;
+/// Threads that hash one answer: several answers come at a time, and each thread holds a batch.
+const THREADS_MAX: usize = 4;
 /// Remarks that are kept.
 const REMARKS_MAX: usize = 100;
 
@@ -66,6 +68,7 @@ impl<'s> Fetch<'s> {
         }
         let mut intake_control = session.control.clone();
         intake_control.limits.section_len_max = session.meter.section_len_max();
+        intake_control.threads = session.control.threads.min(THREADS_MAX);
         let held = Held::open(&target.part, &want.root, locals, &intake_control)?;
         let mut remotes: Vec<(Remote, GiverId)> = Vec::new();
         for remote in session.options.remotes.iter().chain(&want.last) {

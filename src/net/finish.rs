@@ -114,7 +114,7 @@ impl Fetch<'_> {
         let failures = || plan.gaps.iter().filter_map(|gap| notes.failed.get(&self.key(&gap.cid)));
         let retryable = failures().any(|failure| failure.retryable);
         if let Some(why) = &notes.bad {
-            return Failure { status: Status::Corrupt, reason: why.clone(), retryable: false };
+            return Failure { status: Status::Corrupt, reason: why.clone(), retryable };
         }
         if let Some(why) = &notes.limit {
             return Failure { status: Status::Limit, reason: why.clone(), retryable: false };
