@@ -126,7 +126,7 @@ fn case_41_kubo_pins_every_root_of_a_bundle() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("archive");
     let (store, images) = (fixtures.join("nftstorage-store.car"), fixtures.join("collection-images.car"));
-    let image = "ipfs://bafybeihiaoi7qaj4jfz72ofdmmie4b4ydmu4k2iduhtxc6x6zvr7jjfqya/7.png";
+    let image = "ipfs://bafybeihiaoi7qaj4jfz72ofdmmie4b4ydmu4k2iduhtxc6x6zvr7jjfqya/7.svg";
     let token = format!("ipfs://{S}/metadata.json");
     let words = words!["archive", token, image, "-o", dir, "--scope", "path", "--bundle", "--from", store, "--from", images];
     cartool_exits(0, words);

@@ -76,10 +76,9 @@ impl Chain {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer");
         let answer = String::from_utf8_lossy(&answer);
-        // One JSON object, whether it came in chunks or whole.
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let json = body.find('{').and_then(|from| body.get(from..=body.rfind('}')?)).unwrap_or_default();
-        let value: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{method}: {error}: {answer}"));
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        let json = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { joined(body) } else { body.to_owned() };
+        let value: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{method}: {error}: {answer}"));
         assert!(value["error"].is_null(), "{method}: {value}");
         value["result"].clone()
     }
@@ -107,6 +106,20 @@ impl Chain {
         let bytes32 = address(self.transact(json!({ "data": code("Bytes32URI") })));
         Contracts { erc721, erc1155, bytes32 }
     }
+}
+
+/// The content of a body in chunks.
+fn joined(body: &str) -> String {
+    let (mut rest, mut content) = (body, String::new());
+    while let Some((len, chunk)) = rest.split_once("\r\n") {
+        let len = usize::from_str_radix(len.trim(), 16).expect("the length of a chunk");
+        if len == 0 {
+            break;
+        }
+        content.push_str(&chunk[..len]);
+        rest = chunk[len..].trim_start_matches("\r\n");
+    }
+    content
 }
 
 impl Drop for Chain {
