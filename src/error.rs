@@ -71,6 +71,14 @@ codes! {
     UnexpectedRoot = "unexpected-root", Error;
     /// A bound of [`Limits`](crate::limits::Limits) stopped the work.
     LimitReached = "limit-reached", Error;
+    /// The manifest of an archive directory is none, or contradicts what is there.
+    BadManifest = "bad-manifest", Error;
+    /// A tag file of a bag (RFC 8493) breaks its rules.
+    BadBag = "bad-bag", Error;
+    /// A file that a bag or its manifest does not name.
+    StrayFile = "stray-file", Error;
+    /// A file of a bag is not there.
+    MissingFile = "missing-file", Incomplete;
     /// A root of the header is not among the blocks.
     MissingRoot = "missing-root", Incomplete;
     /// A linked block is not there.

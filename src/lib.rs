@@ -126,6 +126,7 @@
 //! | [`links`] | all such addresses in a metadata document, with their JSON pointers |
 //! | [`ops`] | one module, one verb: verify, extract, merge, build and so on |
 //! | `net` | gateways, Kubo, and what they say: fetch, proven block by block (feature `net`) |
+//! | `archive` | tokens and addresses with all they lead to, in a bag with a manifest; its check and repair (feature `net`) |
 //!
 //! So data moves from `Read` to a [`Section`](format::Section) (claimed), a [`Block`](block::Block) (proven), a
 //! [node](unixfs::UnixFs) (decoded) and a [file](unixfs::FileReader).
@@ -168,6 +169,8 @@
 //! - `net` (default, and part of `cli`): fetching. It brings an HTTP client and TLS.
 
 pub mod address;
+#[cfg(feature = "net")]
+pub mod archive;
 pub mod block;
 pub mod cid;
 pub mod control;

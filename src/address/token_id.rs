@@ -54,6 +54,18 @@ impl TokenId {
         self.bytes
     }
 
+    /// The number after this one; `None` after the last.
+    pub fn next(self) -> Option<TokenId> {
+        let mut id = self;
+        for byte in id.bytes.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                return Some(id);
+            }
+        }
+        None
+    }
+
     /// 64 lower-case hexadecimal digits without `0x`: what replaces `{id}` (ERC-1155, "Metadata").
     pub fn to_hex(self) -> String {
         self.bytes
@@ -128,6 +140,13 @@ impl fmt::Display for TokenId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_number() {
+        assert_eq!(TokenId::from(255).next(), Some(256.into()));
+        assert_eq!(TokenId::from(u64::MAX).next().map(|id| id.to_string()), Some("18446744073709551616".to_owned()));
+        assert_eq!(TokenId::from_be_bytes([0xff; 32]).next(), None);
+    }
     use proptest::prelude::*;
 
     const MAX: &str = "115792089237316195423570985008687907853269984665640564039457584007913129639935";

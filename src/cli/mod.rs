@@ -1,9 +1,11 @@
 //! What a person types and what comes back. Printing, exit codes and the environment live here and nowhere else.
 
 mod address;
+mod archive;
 mod args;
 mod blocks;
 mod cat;
+mod check;
 mod convert;
 mod create;
 mod diff;
@@ -65,6 +67,8 @@ Examples:
   cartool create photos -o photos.car          pack files, print the CID
   cartool merge *.car -o bundle.car            join archives into one
   cartool fetch ipfs://CID -o token.car --gateway URL
+  cartool archive eip155:1/erc721:0xADDR/7 -o token/ --rpc URL --gateway URL
+  cartool check token/                         prove it again, next year
   curl -s GATEWAY/ipfs/CID?format=car | cartool verify -";
 
 /// Verify, look into, extract, merge, build and create IPFS content archives (CAR files).
@@ -98,6 +102,8 @@ enum Command {
     Create(Box<create::Args>),
     Address(address::Args),
     Fetch(Box<fetch::Args>),
+    Archive(Box<archive::Args>),
+    Check(Box<check::Args>),
     Gateways(network::GatewaysArgs),
     Build(merge::BuildArgs),
     #[command(aliases = ["join", "concat"])]
@@ -174,6 +180,8 @@ fn run(command: Command, common: &Common, control: &cartool::control::Control) -
         Command::Create(args) => create::run(&args, common, control),
         Command::Address(args) => address::run(&args, common),
         Command::Fetch(args) => fetch::run(&args, common, control),
+        Command::Archive(args) => archive::run(&args, common, control),
+        Command::Check(args) => check::run(&args, common, control),
         Command::Gateways(args) => network::list(&args, common),
         Command::Build(args) => merge::build(&args, common, control),
         Command::Merge(args) => merge::merge(&args, common, control),

@@ -58,6 +58,11 @@ const BYTES_MAX: u64 = 32 << 30;
 impl Network {
     /// A session with these sources and the archives `from`.
     pub(crate) fn session(&self, from: &[PathBuf], auto_root_max: u64, common: &Common, control: &Control) -> Result<Session> {
+        Session::new(self.options(from, auto_root_max, common)?, control)
+    }
+
+    /// What these options and the environment mean to the library.
+    pub(crate) fn options(&self, from: &[PathBuf], auto_root_max: u64, common: &Common) -> Result<Options> {
         let mut remotes = Vec::new();
         let environment = std::env::var("CARTOOL_GATEWAYS").unwrap_or_default();
         let named: Vec<&str> = match self.gateway.is_empty() {
@@ -78,7 +83,7 @@ impl Network {
         for url in &self.kubo {
             remotes.push(Remote::Kubo(url.parse()?));
         }
-        let options = Options {
+        Ok(Options {
             remotes,
             from: from.to_vec(),
             block_len_max: self.max_block,
@@ -96,8 +101,7 @@ impl Network {
             backoff: self.backoff,
             wait_max: self.max_wait,
             ..Options::default()
-        };
-        Session::new(options, control)
+        })
     }
 }
 

@@ -59,6 +59,15 @@ pub(super) enum NoResponse {
     Failed(String),
 }
 
+impl NoResponse {
+    /// Why, in one sentence.
+    pub(super) fn why(self) -> String {
+        match self {
+            NoResponse::Redirect(why) | NoResponse::Failed(why) => why,
+        }
+    }
+}
+
 /// A connection pool, and another one for requests that may reach public addresses only.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -117,6 +126,26 @@ impl Client {
             (endpoint, url) = (next, next_url);
         }
         Err(NoResponse::Redirect(format!("more than {REDIRECTS_MAX} redirects")))
+    }
+
+    /// Posts a JSON document. Redirects are not followed: an endpoint that a person typed has no reason to send elsewhere.
+    pub(super) fn post_json(&self, endpoint: &Endpoint, document: &[u8]) -> Result<Response, NoResponse> {
+        let mut request = Request::builder()
+            .method("POST")
+            .uri(endpoint.url("", "").trim_end_matches('?'))
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = endpoint.authorization() {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(document).map_err(|_| NoResponse::Failed("not a URL that can be asked for".to_owned()))?;
+        match self.any.run(request) {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                Ok(finish((head.status.as_u16(), head.headers, body)))
+            }
+            Err(error) => Err(NoResponse::Failed(describe(&error))),
+        }
     }
 
     fn send(&self, question: &Question<'_>, endpoint: &Endpoint, url: &str, reach: Reach) -> Result<Parts, NoResponse> {

@@ -9,6 +9,7 @@
 //! (trustless gateway specification, 2026-03).
 
 mod ask;
+pub mod chain;
 mod endpoint;
 mod fetch;
 mod finish;

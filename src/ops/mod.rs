@@ -26,7 +26,7 @@ pub mod reach;
 pub mod roots;
 pub(crate) mod scan;
 pub(crate) mod sink;
-mod source;
+pub(crate) mod source;
 pub mod split;
 mod table;
 #[cfg(test)]

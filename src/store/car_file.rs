@@ -65,6 +65,7 @@ struct Sections {
     places: HashTable<(u64, FileOffset)>,
     findings: Vec<Finding>,
     count: u64,
+    data_len: u64,
 }
 
 impl CarFile {
@@ -156,6 +157,7 @@ impl CarFile {
             let more = framer.next_heads(&mut batch, self.len)?;
             for head in batch.heads() {
                 sections.count = sections.count.saturating_add(1);
+                sections.data_len = sections.data_len.saturating_add(head.data_len);
                 self.remember(&mut sections, head.cid, head.at, head.data_len)?;
             }
             batch.findings.drain(..).for_each(|finding| sections.note(finding));
@@ -249,6 +251,11 @@ impl CarFile {
     /// How many sections there are; `None` while the index is used.
     pub fn section_count(&self) -> Option<u64> {
         self.sections.get().map(|sections| sections.count)
+    }
+
+    /// Bytes of data in all sections; `None` while the index is used.
+    pub fn data_len(&self) -> Option<u64> {
+        self.sections.get().map(|sections| sections.data_len)
     }
 
     /// Where the section with this multihash stands.

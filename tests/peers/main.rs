@@ -3,6 +3,8 @@
 //! A peer that is not on the machine is skipped, and said so, unless `CARTOOL_REQUIRE_PEERS` is 1; `.ci/run` installs them.
 #![cfg(unix)]
 
+mod archive;
+mod chain;
 mod create;
 mod program;
 mod reshape;

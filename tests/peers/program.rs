@@ -35,7 +35,7 @@ fn talk(output: &Output) -> String {
 }
 
 /// Where `.ci/run` installs the peers.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers")
 }
 
@@ -52,6 +52,11 @@ fn skipped(name: &'static str) {
     if SAID.lock().expect("no test panics while it says this").insert(name) {
         let _ = writeln!(std::io::stderr(), "skipped: no {name} in PATH");
     }
+}
+
+/// The path of a peer, if it is on this machine, where it must be when peers are required.
+pub(crate) fn peer(name: &'static str, place: &str) -> Option<PathBuf> {
+    Peer::find(name, place).map(|peer| peer.program)
 }
 
 /// A peer: a program that is no part of cartool.

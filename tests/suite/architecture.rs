@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, lowest first; a module names only itself and layers below. One rank shares one set of braces.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["cid", "varint", "offset", "limits", "error"],
     &["format"],
     &["control"],
@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 13] = [
     &["links"],
     &["ops"],
     &["net"],
+    &["archive"],
     &["cli", "main"],
 ];
 
@@ -32,12 +33,16 @@ const BANS: [(&str, &[&str], &str); 17] = [
     ("eprint!", &["cli", "main"], "the library does not print"),
     ("process::exit", &["cli", "main"], "the library does not exit"),
     ("std::env", &["cli", "main"], "the library does not read the environment"),
-    ("std::fs", &["store", "ops", "cli", "main"], "files belong to store, ops and cli"),
-    ("File::open", &["store", "ops", "cli", "main"], "files belong to store, ops and cli"),
+    ("std::fs", &["store", "ops", "archive", "cli", "main"], "files belong to store, ops, archive and cli"),
+    ("File::open", &["store", "ops", "archive", "cli", "main"], "files belong to store, ops, archive and cli"),
     ("File::create", &["store", "ops", "cli", "main"], "files belong to store, ops and cli"),
     ("std::net", &["net"], "sockets belong to net"),
     ("thread::spawn", &["hash", "ops", "net", "cli", "main"], "threads belong to hash, ops, net and cli"),
-    ("thread::scope", &["hash", "store", "ops", "net", "cli", "main"], "threads belong to hash, store, ops, net and cli"),
+    (
+        "thread::scope",
+        &["hash", "store", "ops", "net", "archive", "cli", "main"],
+        "threads belong to hash, store, ops, net, archive and cli",
+    ),
     ("unsafe", &["hash"], "unsafe code belongs to the kernels of hash"),
     (".unwrap()", &[], "errors are returned"),
     (".expect(\"", &[], "errors are returned"),

@@ -7,7 +7,11 @@
 mod architecture;
 
 #[cfg(unix)]
+mod archive;
+#[cfg(unix)]
 mod chacha;
+#[cfg(unix)]
+mod chain;
 #[cfg(unix)]
 mod cli;
 #[cfg(unix)]
