@@ -33,6 +33,7 @@ mod input;
 mod lock;
 mod manifest;
 mod media;
+mod metadata;
 mod options;
 mod products;
 mod repair;
@@ -50,5 +51,6 @@ pub use manifest::{
     Archive, ArchiveScope, ChainRecord, Completeness, Item, ItemKind, ItemStatus, Link, LinkKind, LinkStatus, MANIFEST_LEN_MAX,
     Manifest, MetadataRecord, MissingRecord, Partial, Reprovide, SCHEMA, SourceRecord,
 };
+pub use metadata::{Documents, metadata};
 pub use options::{ChainEndpoint, LinkedGateways, Mode, Notice, Options, Others, Product, Prune, Refresh, Roles, Tokens};
 pub use summary::{Planned, Problem, Summary};

@@ -6,6 +6,7 @@ use super::remote;
 use super::target::{self, Target};
 use super::term::{self, Out, escape_bytes};
 use super::{FAULT, INCOMPLETE, OK};
+use cartool::archive::{self, Documents};
 use cartool::control::Control;
 use cartool::error::{Error, Result};
 use cartool::links::{self, ScanOptions};
@@ -19,6 +20,7 @@ Examples:
   cartool metadata token.car
   cartool metadata token.car -o metadata.json
   cartool metadata --path 7.json collection.car
+  cartool metadata my-tokens/ --item eip155:1/erc721:0x…/7
   cartool metadata ipfs://bafy…/7.json --gateway https://gateway.example
 
 Looked for under each root: the root itself as a JSON file; metadata.json in a
@@ -30,12 +32,15 @@ code is 3.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// A CAR file, - for standard input, or an address to fetch it from
-    #[arg(value_name = "FILE|ADDRESS")]
+    /// A CAR file, - for standard input, an archive directory, or an address to fetch it from
+    #[arg(value_name = "FILE|DIR|ADDRESS")]
     file: PathBuf,
     /// Where it is, below the root
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
+    /// Of an archive directory with several, the item
+    #[arg(long, value_name = "ID")]
+    item: Option<String>,
     /// Write it to a file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -53,6 +58,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8> {
+    if args.file.is_dir() {
+        return of_directory(args, common, control);
+    }
+    if args.item.is_some() {
+        return Err(Error::usage("--item names an item of an archive directory").in_file(args.file.display().to_string()));
+    }
     let opened = remote::open(&args.file, args.path.as_deref(), &args.network, &args.from, common, control)?;
     let car = &opened.car;
     let found = find(args, car, control).map_err(|e| e.in_file(car.name()))?;
@@ -61,12 +72,48 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
         Err(candidates) => return no_metadata(car, &candidates, common),
     };
     remarks(&metadata, common);
-    let mut bytes = metadata.bytes;
+    write(args, metadata.bytes, common).map_err(|e| e.in_file(car.name()))?;
+    match target::check(car) {
+        Ok(()) => Ok(OK),
+        Err(fault) => {
+            term::error(&fault);
+            Ok(FAULT)
+        }
+    }
+}
+
+/// Of an archive directory, whose manifest says where everything is.
+fn of_directory(args: &Args, common: &Common, control: &Control) -> Result<u8> {
+    let name = args.file.display().to_string();
+    if args.path.is_some() {
+        return Err(Error::usage("--path is for CAR files; an archive directory has items (--item)").in_file(name));
+    }
+    match archive::metadata(&args.file, args.item.as_deref(), control).map_err(|e| e.in_file(&*name))? {
+        Documents::Found(bytes) => write(args, bytes, common).map(|()| OK).map_err(|e| e.in_file(&*name)),
+        Documents::Several(items) => {
+            let message = match items.len() {
+                0 => "no item has metadata".to_owned(),
+                count => format!("{count} items with metadata; name one with --item:"),
+            };
+            term::error(&Error::missing(message).in_file(name));
+            for (id, file) in items.iter().take(100) {
+                term::talk(common, &format!("  {}  {}", escape_bytes(id.as_bytes()), escape_bytes(file.as_bytes())));
+            }
+            if items.len() > 100 {
+                term::talk(common, &format!("  … and {} more", items.len() - 100));
+            }
+            Ok(INCOMPLETE)
+        }
+    }
+}
+
+/// Hands the document over.
+fn write(args: &Args, bytes: Vec<u8>, common: &Common) -> Result<()> {
+    let mut bytes = bytes;
     if args.pretty {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let value: serde_json::Value = serde_json::from_slice(text).map_err(|e| {
-            Error::usage(format!("cannot be indented: {e} (without --pretty the exact bytes are printed)")).in_file(car.name())
-        })?;
+        let value: serde_json::Value = serde_json::from_slice(text)
+            .map_err(|e| Error::usage(format!("cannot be indented: {e} (without --pretty the exact bytes are printed)")))?;
         bytes = serde_json::to_vec_pretty(&value).map_err(|e| Error::usage(e.to_string()))?;
         bytes.push(b'\n');
     }
@@ -83,13 +130,7 @@ pub(crate) fn run(args: &Args, common: &Common, control: &Control) -> Result<u8>
             out.finish()?;
         }
     }
-    match target::check(car) {
-        Ok(()) => Ok(OK),
-        Err(fault) => {
-            term::error(&fault);
-            Ok(FAULT)
-        }
-    }
+    Ok(())
 }
 
 /// The metadata, or what it could be.

@@ -17,25 +17,25 @@ const I: &str = "bafybeihiaoi7qaj4jfz72ofdmmie4b4ydmu4k2iduhtxc6x6zvr7jjfqya";
 const J: &str = "bafybeifoxralvfqurwwizlhv4yct2aojs3myg7enqyxfyle6kz2mkoedcu";
 
 /// A directory to archive into, outside of which nothing may appear.
-struct World {
+pub(crate) struct World {
     temp: tempfile::TempDir,
 }
 
 impl World {
-    fn new() -> World {
+    pub(crate) fn new() -> World {
         World { temp: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.temp.path().join("archive")
     }
 
-    fn at(&self, file: &str) -> PathBuf {
+    pub(crate) fn at(&self, file: &str) -> PathBuf {
         self.dir().join(file)
     }
 
     /// A run of `archive` that does not wait long for what is not there.
-    fn archive(&self, inputs: &[&str], chain: Option<&str>, gateways: &[&str], more: &[&str]) -> Run {
+    pub(crate) fn archive(&self, inputs: &[&str], chain: Option<&str>, gateways: &[&str], more: &[&str]) -> Run {
         let mut args: Vec<String> = vec!["archive".into()];
         args.extend(inputs.iter().map(|input| (*input).to_owned()));
         args.extend(["-o".into(), self.dir().display().to_string()]);
@@ -51,7 +51,7 @@ impl World {
         cartool(["check", &dir].iter().chain(more)).limit(Duration::from_secs(120)).run()
     }
 
-    fn manifest(&self) -> Value {
+    pub(crate) fn manifest(&self) -> Value {
         serde_json::from_slice(&fs::read(self.at("data/manifest.json")).expect("a manifest")).expect("JSON")
     }
 
@@ -83,11 +83,11 @@ impl World {
     }
 }
 
-fn token(id: u64) -> String {
+pub(crate) fn token(id: u64) -> String {
     format!("eip155:1/erc721:{ERC_721}/{id}")
 }
 
-fn store() -> Vec<(u64, String)> {
+pub(crate) fn store() -> Vec<(u64, String)> {
     vec![(7, format!("ipfs://{S}/metadata.json"))]
 }
 

@@ -9,6 +9,8 @@ mod architecture;
 #[cfg(unix)]
 mod archive;
 #[cfg(unix)]
+mod archive_metadata;
+#[cfg(unix)]
 mod chacha;
 #[cfg(unix)]
 mod chain;
