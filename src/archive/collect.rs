@@ -519,7 +519,8 @@ fn planned(group: &Group) -> Planned {
 
 fn step(depth: u32, groups: &[Group]) -> String {
     let what = if depth == 0 { "the metadata".to_owned() } else { format!("links, round {depth}") };
-    format!("fetching {what}: {} roots", groups.len())
+    let roots = if groups.len() == 1 { "1 root".to_owned() } else { format!("{} roots", groups.len()) };
+    format!("fetching {what}: {roots}")
 }
 
 /// The files of a directory with this extension, sorted; none when it is not there.

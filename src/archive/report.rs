@@ -45,7 +45,7 @@ impl Page {
             escape(&manifest.updated)
         ));
         self.put(format_args!(
-            "<p>{} items: {} complete, {} incomplete, {} failed. {} CAR files, {bytes} bytes.</p>\n",
+            "<p>Items: {}, of which {} complete, {} incomplete, {} failed. CAR files: {}, {bytes} bytes in all.</p>\n",
             manifest.items.len(),
             count(ItemStatus::Complete),
             count(ItemStatus::Incomplete),
@@ -119,7 +119,7 @@ impl Page {
         for archive in archives {
             let class = if archive.complete { "complete" } else { "incomplete" };
             self.put(format_args!(
-                "<tr><td class=\"{class}\"><code>{}</code></td><td>{}</td><td>{}</td><td><code>{}</code></td></tr>\n",
+                "<tr><td class=\"{class}\"><code>{}</code></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td><code>{}</code></td></tr>\n",
                 escape(&archive.file),
                 archive.blocks,
                 archive.size,
