@@ -155,7 +155,7 @@ job() {
   if [ "$mode" = list ]; then printf '%s: %s\n' "$job" "$title" && set -- true; fi
   if [ "$mode" = run ]; then
     # What the job before wrote.
-    rm -rf "$out"
+    measure clear "$out"
     printf '\n%s: %s\n' "$job" "$title"
     "$@"
   else
@@ -211,7 +211,7 @@ verify_jobs() {
       against ipfs-car ipfs-car yes -- "$ipfs_car" blocks "$file"
       if [ $kind = pb ]; then
         kubo dag import "$file"
-        against ipfs-dag-import ipfs yes --before "$(fresh_repository)" -- "${kubo[@]}"
+        against ipfs-dag-import ipfs yes --many-files --before "$(fresh_repository)" -- "${kubo[@]}"
       fi
     fi
   done
@@ -230,7 +230,7 @@ extract_jobs() {
     fi
   done
   if job extract-small 'extract 100,000 files of 4 KiB' many_files; then
-    expect=(--expect-files "$files" --expect-bytes $((files * 4096)))
+    expect=(--expect-files "$files" --expect-bytes $((files * 4096)) --many-files)
     ours=("$cartool" -q extract "$file" -o '{out}/files')
     against cp-r cp no -- cp -r "$tree" '{out}/files'
     against go-car go-car no -- "$gocar" extract "$file" '{out}'
@@ -250,7 +250,7 @@ create_jobs() {
   fi
   if job create-small 'pack 100,000 files of 4 KiB' many_files; then
     ours=("$cartool" -q create "$tree" -o '{out}/new.car')
-    against cp-r cp no -- cp -r "$tree" '{out}/files'
+    against cp-r cp no --many-files -- cp -r "$tree" '{out}/files'
     against ipfs-car ipfs-car - -- "$ipfs_car" pack "$tree" --no-wrap --output '{out}/new.car'
   fi
   if job hash-large 'the CID of one file of 4 GiB, nothing written' plain raw; then
@@ -277,7 +277,7 @@ merge_jobs() {
       against go-car go-car yes -- "$gocar" concat '{out}/new.car' "${archives[@]}"
       if [ $kind = pb ]; then
         kubo dag import "${archives[@]}"
-        against ipfs-dag-import ipfs yes --before "$(fresh_repository)" -- "${kubo[@]}"
+        against ipfs-dag-import ipfs yes --many-files --before "$(fresh_repository)" -- "${kubo[@]}"
       fi
     fi
   done
@@ -293,7 +293,7 @@ index_jobs() {
 if [ "$mode" = run ]; then
   build
   find_peers
-  trap 'rm -rf "$out"' EXIT
+  trap 'measure clear "$out"' EXIT
 elif [ "$mode" = list ]; then
   readers='' gocar='' ipfs='' ipfs_car=''
 fi

@@ -4,6 +4,7 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 cartool=$target/release/cartool
 bench=$target/bench
 out=$bench/out
+export BENCH_LAST_REMOVAL=$bench/last-removal
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -16,6 +17,7 @@ loud() {
 }
 
 build() {
+  mkdir -p "$bench"
   cargo build --quiet --release --locked --bin cartool --example generate-car
   commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
   if [ -n "$(git status --porcelain --untracked-files=no 2>/dev/null)" ]; then commit+=-changed; fi
@@ -27,7 +29,7 @@ measure() {
   python3 benches/tools/measure.py "$@"
 }
 
-# make FILE WORDS…: an archive, unless it is there already, whole.
+# make_archive FILE WORDS…: an archive, unless it is there already, whole.
 make_archive() {
   local file=$1
   shift

@@ -116,27 +116,28 @@ def comparison(results, path, by):
         sys.exit("draw.py: nothing was measured")
     ratios = [entry[f"ratio_{by}"] for job in jobs.values() for entry in measured(job).values()]
     low, high = min(0.5, min(ratios) / 1.15), max(2, max(ratios) * 1.15)
-    left, right, width = 150, 560, 800
+    left, right, width = 150, 560, 820
     place = lambda ratio: left + (right - left) * math.log(ratio / low) / math.log(high / low)
     what = "wall time" if by == "wall" else "CPU time"
     drawing = Drawing(width, f"{what} of other programs, as multiples of cartool's", "The table in benches/README.md has the numbers.")
     drawing.text(20, 32, f"How many times cartool's {what} others take", "head")
     scale = "" if results["scale"] == 1 else f"Input is only {results['scale']:g} times what the titles say. "
     drawing.text(20, 52, about(results["machine"]), "soft")
-    drawing.text(20, 70, f"{scale}Medians of pairs, input in the page cache. Right of the line: cartool is faster. Logarithmic.", "soft")
-    y = 100
-    for column, words in ((616, "ratio"), (696, what), (780, "peak memory")):
+    drawing.text(20, 70, f"{scale}Medians of pairs, input in the page cache.", "soft")
+    drawing.text(20, 88, "Right of the line: cartool is faster. The axis is logarithmic.", "soft")
+    y = 118
+    for column, words in ((616, "ratio"), (696, what), (800, "peak memory")):
         drawing.text(column, y, words, "soft right")
-    top = y + 8
     for tick in ticks(low, high):
         drawing.text(place(tick), y, f"{tick:g}×", "soft middle")
-    grid_at = len(drawing.parts)
     for job in jobs.values():
         y += 34
         drawing.text(20, y, job["title"], "job")
-        drawing.text(696, y, seconds(own(job, by)), "job right")
-        drawing.text(780, y, memory(own(job, "rss")), "job right")
         drawing.text(616, y, "cartool", "job right")
+        drawing.text(696, y, seconds(own(job, by)), "job right")
+        drawing.text(800, y, memory(own(job, "rss")), "job right")
+        for tick in ticks(low, high):
+            drawing.line(place(tick), y + 6, place(tick), y + 6 + 21 * len(measured(job)), "own" if tick == 1 else "grid")
         for peer, entry in sorted(measured(job).items(), key=lambda item: item[1][f"ratio_{by}"]):
             y += 21
             ratio = entry[f"ratio_{by}"]
@@ -146,11 +147,7 @@ def comparison(results, path, by):
             drawing.dot(place(ratio), y - 4, css)
             drawing.text(616, y, times(ratio), "right")
             drawing.text(696, y, seconds(entry["peer"][by]), "right")
-            drawing.text(780, y, memory(entry["peer"]["rss"]), "right")
-    grid = Drawing(width, "", "")
-    for tick in ticks(low, high):
-        grid.line(place(tick), top, place(tick), y + 10, "own" if tick == 1 else "grid")
-    drawing.parts[grid_at:grid_at] = grid.parts
+            drawing.text(800, y, memory(entry["peer"]["rss"]), "right")
     drawing.write(path, y + 28)
     print_comparison(results)
 

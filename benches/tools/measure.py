@@ -6,6 +6,7 @@
     measure.py pair   one cartool command beside one peer's, into a results file
     measure.py alone  one command at one size, into a growth file
     measure.py tree   a folder of many files to pack
+    measure.py clear  a folder removed
 
 Results are kept run by run, and the file is replaced whole after each pair of commands, so that a comparison that was stopped goes
 on where it was. In commands, `{out}` is a fresh folder; it is also in the environment as OUT.
@@ -26,10 +27,13 @@ import threading
 import time
 from pathlib import Path
 
-# Outputs of earlier runs are left on disk while at least this much is free: files deleted a moment ago slow the making of new ones.
+# Many small files are left on disk until their job is done, while so much is free and they hold no more than that.
 FREE_BYTES_MIN = 8 << 30
-# More than this is removed at once all the same.
 KEPT_BYTES_MAX = 1 << 30
+# So many files are many. ext4 passes over inodes that were freed in the last minute, one by one, which makes new files many times
+# slower: what makes many files is begun only when so many seconds have gone by since many were removed.
+MANY = 1000
+REST_SECONDS = 65
 TIME = shutil.which("time")
 
 
@@ -103,6 +107,26 @@ def held(folder):
     return len(sizes), sum(sizes)
 
 
+def last_removal():
+    """A file whose time of change is that of the last removal of many files."""
+    return Path(os.environ["BENCH_LAST_REMOVAL"])
+
+
+def remove(folder):
+    count, _ = held(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    if count >= MANY:
+        last_removal().touch()
+
+
+def rest():
+    if last_removal().exists():
+        left = last_removal().stat().st_mtime + REST_SECONDS - time.time()
+        if left > 0:
+            print(f"  (many files were removed: {left:.0f} s of rest)", flush=True)
+            time.sleep(left)
+
+
 class Runner:
     """Runs commands, each in a fresh folder."""
 
@@ -111,7 +135,7 @@ class Runner:
         self.clear()
 
     def clear(self):
-        shutil.rmtree(self.out, ignore_errors=True)
+        remove(self.out)
         self.out.mkdir(parents=True)
 
     def fresh(self):
@@ -135,8 +159,8 @@ class Runner:
     def drop_large(self, folder):
         """Large outputs go at once; many small files stay until the job is done, for the reason above."""
         count, size = held(folder)
-        if size >= KEPT_BYTES_MAX or count < 1000:
-            shutil.rmtree(folder)
+        if size >= KEPT_BYTES_MAX or count < MANY:
+            remove(folder)
 
 
 def middle(runs, key):
@@ -184,6 +208,8 @@ def check(options, runner, ours, theirs):
 
 def measure_pair(options, ours, theirs):
     runner = Runner(options.out, options.limit)
+    if options.many_files:
+        rest()
     deadline = time.monotonic() + options.budget
     a, b = check(options, runner, ours, theirs)
     our_runs, their_runs = [], []
@@ -192,6 +218,8 @@ def measure_pair(options, ours, theirs):
         our_runs, their_runs = [a], [b]
     last = a["wall"] + b["wall"]
     while len(their_runs) < options.pairs and (not their_runs or time.monotonic() + last < deadline):
+        if options.many_files:
+            rest()
         for words, before, runs in ((ours, None, our_runs), (theirs, options.before, their_runs)):
             run, folder = runner.run(words, before)
             runs.append(run)
@@ -212,7 +240,10 @@ def pair(options):
         entry["failed"] = str(failure)
     path = Path(options.results)
     results = load(path)
-    results["machine"], results["scale"] = machine(), options.scale
+    if results.get("scale") != options.scale:
+        # Numbers of other input do not stand beside these.
+        results = {"scale": options.scale}
+    results["machine"] = machine()
     job = results.setdefault("jobs", {}).setdefault(options.job, {"peers": {}})
     job.update(title=options.title)
     job["peers"][options.peer] = entry
@@ -289,6 +320,7 @@ def arguments():
     one.add_argument("--budget", type=float, default=180, help="seconds after which no more pairs are begun")
     one.add_argument("--before", help="a shell command before each run of the peer, not measured")
     one.add_argument("--expect-files", type=int)
+    one.add_argument("--many-files", action="store_true", help="one of both makes many files")
     one.add_argument("--same-word", action="store_true", help="both must say the same last word")
     one.add_argument("command", nargs="+", metavar="WORD", help="cartool's command, :::, the peer's")
     one.set_defaults(run=pair)
@@ -303,6 +335,9 @@ def arguments():
     files.add_argument("count", type=int)
     files.add_argument("len", type=int)
     files.set_defaults(run=tree)
+    folder = verbs.add_parser("clear")
+    folder.add_argument("folder")
+    folder.set_defaults(run=lambda options: remove(options.folder))
     return parser.parse_args()
 
 
