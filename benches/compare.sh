@@ -46,7 +46,10 @@ done
 if [ -z "$results" ]; then
   if [ "$scale" = 1 ]; then results=benches; else results=$bench/scale-$scale; fi
 fi
-made=$bench/data-$scale
+[[ $scale =~ ^[0-9]*\.?[0-9]+$ ]] || die "--scale $scale: not a number"
+case $by in wall | cpu) ;; *) die "--by $by: wall or cpu" ;; esac
+# What is made of given archives is not mixed up with what is made of generated ones.
+made=$bench/data-$scale${data:+-given}
 
 # A count times the scale, at least one.
 scaled() {
@@ -54,6 +57,24 @@ scaled() {
 }
 
 # --- Input, made when a job asks for it ---
+
+thousands() {
+  sed -E ':again; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; t again' <<<"$1"
+}
+mebibytes() {
+  numfmt --to=iec-i --round=nearest $(($1 << 20)) | sed -E 's/(\.0)?([KMG]i)$/ \2B/'
+}
+
+# How much is in the archive of that name, in words.
+content() {
+  if [ -n "$data" ] && [ -e "$data/$1.car" ]; then
+    printf '%s in blocks' "$(mebibytes $(($(stat -c %s "$data/$1.car") >> 20)))"
+  elif [ "$1" = tiny ]; then
+    printf '%s blocks' "$(thousands "$(scaled 5000000)")"
+  else
+    printf '%s in blocks' "$(mebibytes "$(scaled 4096)")"
+  fi
+}
 
 # The archive of that name, in $file.
 archive() {
@@ -111,7 +132,7 @@ find_peers() {
   readers=$bench/peers/rust/release/readers gocar=$bench/peers/gocar
   ipfs=$peers/bin/ipfs ipfs_car=$peers/node_modules/.bin/ipfs-car
   version[cat]=$(cat --version | head -1) version[cp]=${version[cat]/cat/cp}
-  if command -v openssl >/dev/null; then version[openssl]=$(openssl version); else loud 'there is no openssl: left out'; fi
+  if command -v openssl >/dev/null; then version[openssl]=$(openssl version | cut -d" " -f1,2); else loud 'there is no openssl: left out'; fi
   if cargo build --quiet --release --locked --manifest-path benches/peers/rust/Cargo.toml --target-dir "$bench/peers/rust"; then
     local reader
     for reader in iroh-car rs-car fvm_ipld_car; do
@@ -135,6 +156,7 @@ find_peers() {
 
 # --- Jobs ---
 
+chosen=0
 selected() {
   local pattern patterns
   IFS=, read -ra patterns <<<"$only"
@@ -152,6 +174,7 @@ job() {
   shift 2
   expect=()
   selected "$job" || return 1
+  chosen=$((chosen + 1))
   if [ "$mode" = list ]; then printf '%s: %s\n' "$job" "$title" && set -- true; fi
   if [ "$mode" = run ]; then
     # What the job before wrote.
@@ -200,11 +223,11 @@ verify_jobs() {
   local kind what
   for kind in raw pb tiny; do
     case $kind in
-    raw) what='4 GiB in raw leaves of 1 MiB' ;;
-    pb) what='4 GiB in dag-pb leaves of 256 KiB' ;;
-    tiny) what='5 million blocks of 150 to 400 bytes' ;;
+    raw) what='of 1 MiB' ;;
+    pb) what='of 256 KiB' ;;
+    tiny) what='of 150 to 400 bytes' ;;
     esac
-    if job verify-$kind "verify $what" archive $kind; then
+    if job verify-$kind "verify $(content $kind) $what" archive $kind; then
       ours=("$cartool" -q verify "$file")
       readers_against
       # It reads the archive for its CIDs: every block, and hashes it.
@@ -220,8 +243,8 @@ verify_jobs() {
 extract_jobs() {
   local kind what
   for kind in raw pb; do
-    if [ $kind = raw ]; then what='of raw leaves of 1 MiB'; else what='of dag-pb leaves of 256 KiB'; fi
-    if job extract-$kind "extract one file of 4 GiB, $what" plain $kind; then
+    if [ $kind = raw ]; then what='of 1 MiB'; else what='of 256 KiB'; fi
+    if job extract-$kind "extract one file, $(content $kind) $what" plain $kind; then
       if [ "$mode" = run ]; then expect=(--expect-files 1 --expect-bytes "$(stat -c %s "$plain")"); fi
       ours=("$cartool" -q extract "$file" -o '{out}/files')
       against cp cp no -- cp "$plain" '{out}/file'
@@ -229,7 +252,7 @@ extract_jobs() {
       against ipfs-car ipfs-car yes -- "$ipfs_car" unpack "$file" --output '{out}/file'
     fi
   done
-  if job extract-small 'extract 100,000 files of 4 KiB' many_files; then
+  if job extract-small "extract $(thousands "$(scaled 100000)") files of 4 KiB" many_files; then
     expect=(--expect-files "$files" --expect-bytes $((files * 4096)) --many-files)
     ours=("$cartool" -q extract "$file" -o '{out}/files')
     against cp-r cp no -- cp -r "$tree" '{out}/files'
@@ -242,24 +265,24 @@ extract_jobs() {
 unixfs_2025=(--cid-version=1 --raw-leaves --chunker=size-1048576 --max-file-links=1024)
 
 create_jobs() {
-  if job create-large 'pack one file of 4 GiB' plain raw; then
+  if job create-large "pack one file, $(content raw) of 1 MiB" plain raw; then
     ours=("$cartool" -q create "$plain" -o '{out}/new.car')
     against cp cp no -- cp "$plain" '{out}/file'
     against cp-synced cp no -- sh -c 'cp "$1" "$2" && sync "$2"' - "$plain" '{out}/file'
     against ipfs-car ipfs-car - -- "$ipfs_car" pack "$plain" --no-wrap --output '{out}/new.car'
   fi
-  if job create-small 'pack 100,000 files of 4 KiB' many_files; then
+  if job create-small "pack $(thousands "$(scaled 100000)") files of 4 KiB" many_files; then
     ours=("$cartool" -q create "$tree" -o '{out}/new.car')
     against cp-r cp no --many-files -- cp -r "$tree" '{out}/files'
     against ipfs-car ipfs-car - -- "$ipfs_car" pack "$tree" --no-wrap --output '{out}/new.car'
   fi
-  if job hash-large 'the CID of one file of 4 GiB, nothing written' plain raw; then
+  if job hash-large "the CID of one file, $(content raw) of 1 MiB" plain raw; then
     ours=("$cartool" -q create --only-hash "$plain")
     against openssl openssl 'the file' -- openssl dgst -sha256 "$plain"
     kubo add -Q --only-hash "${unixfs_2025[@]}" "$plain"
     against ipfs-add ipfs - --same-word --before "$(fresh_repository)" -- "${kubo[@]}"
   fi
-  if job hash-small 'the CID of 100,000 files of 4 KiB, nothing written' many_files; then
+  if job hash-small "the CID of $(thousands "$(scaled 100000)") files of 4 KiB" many_files; then
     ours=("$cartool" -q create --only-hash "$tree")
     kubo add -r -Q --only-hash "${unixfs_2025[@]}" "$tree"
     against ipfs-add ipfs - --same-word --before "$(fresh_repository)" -- "${kubo[@]}"
@@ -269,8 +292,12 @@ create_jobs() {
 merge_jobs() {
   local kind what
   for kind in pb tiny; do
-    if [ $kind = pb ]; then what='32 MiB in blocks of 256 KiB'; else what='50,000 blocks of 150 to 400 bytes'; fi
-    if job merge-$kind "merge 100 archives of $what, 30 % shared" hundred $kind; then
+    if [ $kind = pb ]; then
+      what="$(($(scaled 32768) / 256)) blocks of 256 KiB"
+    else
+      what="$(thousands "$(scaled 50000)") blocks of 150 to 400 bytes"
+    fi
+    if job merge-$kind "merge 100 archives, each $what, 30 % shared" hundred $kind; then
       ours=("$cartool" -q merge "${archives[@]}" -o '{out}/new.car')
       against cat cat no -- sh -c 'cat "$@" >"$OUT/new.car"' - "${archives[@]}"
       against cat-synced cat no -- sh -c 'cat "$@" >"$OUT/new.car" && sync "$OUT/new.car"' - "${archives[@]}"
@@ -284,7 +311,7 @@ merge_jobs() {
 }
 
 index_jobs() {
-  if job index-tiny 'index 5 million blocks: a CARv2 of a CARv1' archive tiny; then
+  if job index-tiny "make a CARv2 with index: $(content tiny) of 150 to 400 bytes" archive tiny; then
     ours=("$cartool" -q convert --car-version 2 "$file" -o '{out}/new.car')
     against go-car go-car no -- "$gocar" index "$file" '{out}/new.car'
   fi
@@ -303,6 +330,7 @@ if [ "$mode" != draw ]; then
   create_jobs
   merge_jobs
   index_jobs
+  [ "$chosen" -gt 0 ] || die "--only $only: no such job (--list names them)"
 fi
 if [ "$mode" != list ]; then
   [ -e "$results/results.json" ] || die "nothing was measured: no $results/results.json"

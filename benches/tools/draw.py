@@ -94,6 +94,12 @@ def about(machine):
     return f"{machine['processor']}, {machine['cores']} cores, {gib:.0f} GiB of memory, Linux {machine['kernel'].split('-')[0]}"
 
 
+def in_order(jobs):
+    """Jobs of one verb together, whenever they were measured."""
+    verbs = ["verify", "extract", "create", "hash", "merge", "index"]
+    return sorted(jobs.items(), key=lambda item: verbs.index(item[0].split("-")[0]))
+
+
 def measured(job):
     return {peer: entry for peer, entry in job["peers"].items() if "failed" not in entry}
 
@@ -111,7 +117,7 @@ def ticks(low, high):
 
 
 def comparison(results, path, by):
-    jobs = {name: job for name, job in results["jobs"].items() if measured(job)}
+    jobs = {name: job for name, job in in_order(results["jobs"]) if measured(job)}
     if not jobs:
         sys.exit("draw.py: nothing was measured")
     ratios = [entry[f"ratio_{by}"] for job in jobs.values() for entry in measured(job).values()]
@@ -121,7 +127,7 @@ def comparison(results, path, by):
     what = "wall time" if by == "wall" else "CPU time"
     drawing = Drawing(width, f"{what} of other programs, as multiples of cartool's", "The table in benches/README.md has the numbers.")
     drawing.text(20, 32, f"How many times cartool's {what} others take", "head")
-    scale = "" if results["scale"] == 1 else f"Input is only {results['scale']:g} times what the titles say. "
+    scale = "" if results["scale"] == 1 else f"Input of {results['scale']:g} times the usual size. "
     drawing.text(20, 52, about(results["machine"]), "soft")
     drawing.text(20, 70, f"{scale}Medians of pairs, input in the page cache.", "soft")
     drawing.text(20, 88, "Right of the line: cartool is faster. The axis is logarithmic.", "soft")
@@ -156,7 +162,7 @@ def print_comparison(results):
     print(f"{about(results['machine'])}; scale {results['scale']:g}. cartool : peer, medians; memory is the peak of resident pages.\n")
     print("| job | peer | version | checks hashes | wall ratio | CPU ratio | wall | CPU | memory | runs | commit, date |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for name, job in results["jobs"].items():
+    for name, job in in_order(results["jobs"]):
         for peer, entry in job["peers"].items():
             start = f"| {name} | {peer} | {entry['version']} | {entry['checks']} |"
             end = f"{entry['commit']}, {entry['date']} |"

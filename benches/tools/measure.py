@@ -74,7 +74,7 @@ def timed(words, limit, out, stdout):
     """Runs one command to its end. Memory is asked of `time`: a child that Python forked counts Python's own pages as well."""
     with tempfile.NamedTemporaryFile("r") as peak, tempfile.TemporaryFile() as talk:
         wrapped = ([TIME, "-q", "-f", "%M", "-o", peak.name] if TIME else []) + words
-        environment = dict(os.environ, OUT=str(out))
+        name, environment = Path(words[0]).name, dict(os.environ, OUT=str(out))
         start = time.monotonic()
         child = subprocess.Popen(
             wrapped, stdin=subprocess.DEVNULL, stdout=stdout, stderr=talk, env=environment, start_new_session=True
@@ -91,11 +91,11 @@ def timed(words, limit, out, stdout):
         wall = time.monotonic() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         if wall >= limit:
-            raise Failed(f"not done after {limit} s")
+            raise Failed(f"{name}: not done after {limit:g} s")
         if child.returncode != 0:
             talk.seek(0)
             lines = talk.read().decode(errors="replace").strip().splitlines()
-            raise Failed(f"exit code {child.returncode}: {lines[-1] if lines else 'it said nothing'}")
+            raise Failed(f"{name}: exit code {child.returncode}: {lines[-1] if lines else 'it said nothing'}")
         words_of_time = peak.read().split()
         rss = int(words_of_time[-1]) * 1024 if words_of_time else None
     return {"wall": wall, "user": usage.ru_utime, "system": usage.ru_stime, "rss": rss}
@@ -150,8 +150,10 @@ class Runner:
         """One run, and the folder that it filled. What was written before is on disk when it starts."""
         folder = self.fresh()
         if before:
-            subprocess.run(["sh", "-c", before], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           env=dict(os.environ, OUT=str(folder)))
+            environment = dict(os.environ, OUT=str(folder))
+            done = subprocess.run(["sh", "-c", before], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
+            if done.returncode != 0:
+                raise Failed(f"{before}: exit code {done.returncode}")
         os.sync()
         run = timed([word.replace("{out}", str(folder)) for word in words], self.limit, folder, stdout)
         return run, folder
