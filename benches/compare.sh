@@ -91,22 +91,16 @@ archive() {
 
 # The file that is in an archive of one, in $plain.
 plain() {
-  archive "$1"
+  archive "$1" || return
   plain=$made/$1.bin
-  if [ ! -e "$plain" ]; then
-    mkdir -p "$made"
-    "$cartool" -q cat "$file" >"$plain.part"
-    mv "$plain.part" "$plain"
-  fi
+  if [ ! -e "$plain" ]; then mkdir -p "$made" && "$cartool" -q cat "$file" >"$plain.part" && mv "$plain.part" "$plain"; fi
 }
 
 # A folder of many files in $tree, and an archive of it in $file.
 many_files() {
   files=$(scaled 100000) tree=$made/tree file=$made/small.car
   if [ ! -e "$file" ]; then
-    rm -rf "$tree"
-    measure tree "$tree" "$files" 4096
-    "$cartool" -q create --force "$tree" -o "$file" >/dev/null
+    rm -rf "$tree" && measure tree "$tree" "$files" 4096 && "$cartool" -q create --force "$tree" -o "$file" >/dev/null
   fi
 }
 
@@ -120,7 +114,7 @@ hundred() {
   archives=()
   for number in $(seq 100); do
     archives+=("$made/hundred-$1/$number.car")
-    make_archive "${archives[-1]}" "${words[@]}" --shared 30 --seed "$number"
+    make_archive "${archives[-1]}" "${words[@]}" --shared 30 --seed "$number" || return
   done
 }
 
@@ -180,7 +174,8 @@ job() {
     # What the job before wrote.
     measure clear "$out"
     printf '\n%s: %s\n' "$job" "$title"
-    "$@"
+    # In a condition nothing ends the script by itself.
+    "$@" || die "the input of $job could not be made"
   else
     file='' plain='' tree='' files=0 archives=()
   fi

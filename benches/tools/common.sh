@@ -34,7 +34,5 @@ make_archive() {
   local file=$1
   shift
   if [ -e "$file" ]; then return; fi
-  mkdir -p "${file%/*}"
-  "$target/release/examples/generate-car" "$@" -o "$file.part" >/dev/null
-  mv "$file.part" "$file"
+  mkdir -p "${file%/*}" && "$target/release/examples/generate-car" "$@" -o "$file.part" >/dev/null && mv "$file.part" "$file"
 }

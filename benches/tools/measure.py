@@ -27,7 +27,7 @@ import threading
 import time
 from pathlib import Path
 
-# Many small files are left on disk until their job is done, while so much is free and they hold no more than that.
+# Many small files are left on disk until their peer is done with, while so much is free and they hold no more than that.
 FREE_BYTES_MIN = 8 << 30
 KEPT_BYTES_MAX = 1 << 30
 # So many files are many. ext4 passes over inodes that were freed in the last minute, one by one, which makes new files many times
@@ -159,7 +159,7 @@ class Runner:
         return run, folder
 
     def drop_large(self, folder):
-        """Large outputs go at once; many small files stay until the job is done, for the reason above."""
+        """Large outputs go at once; many small files stay until the peer is done with, for the reason above."""
         count, size = held(folder)
         if size >= KEPT_BYTES_MAX or count < MANY:
             remove(folder)
@@ -240,6 +240,7 @@ def pair(options):
         entry.update(ratio_wall=ratio(our_runs, their_runs, "wall"), ratio_cpu=ratio(our_runs, their_runs, "cpu"))
     except Failed as failure:
         entry["failed"] = str(failure)
+    remove(options.out)
     path = Path(options.results)
     results = load(path)
     if results.get("scale") != options.scale:
