@@ -1,12 +1,21 @@
 //! Files and folders to archives, from files in the page cache. `README.md` says how to run it and what came out.
 
+#[path = "shared/files.rs"]
+mod files;
+#[path = "shared/group.rs"]
+mod group;
+#[path = "shared/noise.rs"]
+mod noise;
+
 use cartool::control::Control;
 use cartool::ops::create::{Input, Options, Target, create};
 use cartool::unixfs::build::Profile;
-use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use files::write_many;
+use group::group;
+use noise::noise;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// What is packed, how many files it has, and how many bytes.
@@ -17,27 +26,11 @@ struct Source {
     bytes: u64,
 }
 
-/// Bytes that do not repeat.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).take(len / 8).flatten().collect()
-}
-
 fn sources(dir: &Path) -> std::io::Result<Vec<Source>> {
     let large = dir.join("large");
     fs::write(&large, noise(1, 256 << 20))?;
     let small = dir.join("small");
-    for number in 0..10_000u64 {
-        let folder = small.join(format!("{:02}", number % 100));
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join(number.to_string()), noise(number, 4096))?;
-    }
+    write_many(&small, 10_000, 4096, 100)?;
     Ok(vec![
         Source { name: "one-256m", path: large, files: 1, bytes: 256 << 20 },
         Source { name: "10000-4k", path: small, files: 10_000, bytes: 10_000 * 4096 },
@@ -49,9 +42,7 @@ fn create_archives(criterion: &mut Criterion) {
     let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder below target");
     let sources = sources(dir.path()).expect("files are written below target");
     let control = Control::default();
-    let mut group = criterion.benchmark_group("create");
-    group.sampling_mode(SamplingMode::Flat).sample_size(10);
-    group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
+    let mut group = group(criterion, "create");
     for Source { name, path, files, bytes } in &sources {
         group.throughput(Throughput::Bytes(*bytes));
         for (profile_name, profile) in [("unixfs-v1-2025", Profile::UNIXFS_V1_2025), ("unixfs-v0-2015", Profile::UNIXFS_V0_2015)]

@@ -19,12 +19,14 @@ pub(crate) enum Kind {
     Pb256K,
     /// Leaves of 150 to 400 bytes, raw and dag-cbor in turn, under dag-cbor lists of 8 links.
     Tiny,
+    /// Raw leaves of 100 bytes under UnixFS file nodes of 1024 links: a file cut into as many blocks as one likes.
+    Raw100,
 }
 
 impl Kind {
     fn width(self) -> usize {
         match self {
-            Self::Raw1M => 1024,
+            Self::Raw1M | Self::Raw100 => 1024,
             Self::Pb256K => 174,
             Self::Tiny => 8,
         }
@@ -36,6 +38,7 @@ impl Kind {
             Self::Raw1M => 1 << 20,
             Self::Pb256K => 1 << 18,
             Self::Tiny => 275,
+            Self::Raw100 => 100,
         }
     }
 }
@@ -156,7 +159,7 @@ impl Tree {
         let content_len = children.iter().map(|child| child.content_len).sum();
         let (codec, data) = match self.kind {
             Kind::Tiny => (DAG_CBOR, cbor_list(&children)),
-            Kind::Raw1M | Kind::Pb256K => (DAG_PB, file_node(&children, content_len)),
+            Kind::Raw1M | Kind::Pb256K | Kind::Raw100 => (DAG_PB, file_node(&children, content_len)),
         };
         let dag_len = data.len() as u64 + children.iter().map(|child| child.dag_len).sum::<u64>();
         Ok(Child { cid: archive.append(codec, &data)?, content_len, dag_len })
@@ -210,7 +213,7 @@ fn file_node(children: &[Child], content_len: u64) -> Vec<u8> {
 fn leaf(kind: Kind, number: u64, noise: &mut Noise, content_len: u64, data: &mut Vec<u8>) -> u8 {
     data.clear();
     match kind {
-        Kind::Raw1M => {
+        Kind::Raw1M | Kind::Raw100 => {
             noise.append(data, content_len as usize);
             RAW
         }
@@ -270,11 +273,29 @@ pub(crate) enum Size {
     Blocks(u64),
 }
 
+/// What to write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recipe {
+    pub(crate) kind: Kind,
+    pub(crate) size: Size,
+    pub(crate) seed: u64,
+    /// So many of a hundred leaves are the same in archives of any seed.
+    pub(crate) shared_percent: u64,
+}
+
+impl Recipe {
+    /// Whether a leaf is the same for any seed. Such leaves are spread evenly.
+    fn is_shared(&self, number: u64) -> bool {
+        let before = |number: u64| number * self.shared_percent / 100;
+        before(number) != before(number + 1)
+    }
+}
+
 /// What was written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
     pub(crate) blocks: u64,
-    leaves: u64,
+    pub(crate) leaves: u64,
     /// Length of the archive.
     pub(crate) len: u64,
 }
@@ -285,21 +306,24 @@ impl fmt::Display for Written {
     }
 }
 
-/// Writes an archive: the same bytes for the same kind, size and seed.
-pub(crate) fn write(path: &Path, kind: Kind, size: Size, seed: u64) -> Result<Written> {
-    let content_len = match size {
+/// Writes an archive: the same bytes for the same recipe.
+pub(crate) fn write(path: &Path, recipe: &Recipe) -> Result<Written> {
+    let kind = recipe.kind;
+    let content_len = match recipe.size {
         Size::Bytes(len) => len,
         Size::Blocks(blocks) => leaf_count(kind, blocks) * kind.leaf_len(),
     };
     let mut archive = Archive::create(path)?;
     let mut tree = Tree { kind, levels: Vec::new() };
-    let mut noise = Noise(seed);
+    let mut own = Noise(recipe.seed);
     let mut data = Vec::new();
     let leaves = content_len.div_ceil(kind.leaf_len()).max(1);
     for number in 0..leaves {
         let left = content_len - number * kind.leaf_len();
         let leaf_len = left.min(kind.leaf_len());
-        let codec = leaf(kind, number, &mut noise, leaf_len, &mut data);
+        let mut shared = Noise(Noise(number).next());
+        let noise = if recipe.is_shared(number) { &mut shared } else { &mut own };
+        let codec = leaf(kind, number, noise, leaf_len, &mut data);
         let cid = archive.append(codec, &data)?;
         tree.push(&mut archive, 0, Child { cid, content_len: leaf_len, dag_len: data.len() as u64 })?;
     }

@@ -8,17 +8,16 @@
 
 mod archive;
 
-use archive::{Kind, Size};
+use archive::{Kind, Recipe, Size};
 use std::error::Error;
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: generate-car --kind raw-1m|pb-256k|tiny (--bytes N[KiB|MiB|GiB] | --blocks N) [--seed N] -o FILE";
+const USAGE: &str = "usage: generate-car --kind raw-1m|pb-256k|tiny|raw-100 (--bytes N[KiB|MiB|GiB] | --blocks N) [--seed N]
+                    [--shared PERCENT] -o FILE";
 
 /// The words of the command line.
 struct Options {
-    kind: Kind,
-    size: Size,
-    seed: u64,
+    recipe: Recipe,
     output: PathBuf,
 }
 
@@ -32,16 +31,18 @@ fn parse_len(word: &str) -> Result<u64, Box<dyn Error>> {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
-    let (mut kind, mut bytes, mut blocks, mut seed, mut output) = (None, None, None, 1, None);
+    let (mut kind, mut bytes, mut blocks, mut seed, mut shared_percent, mut output) = (None, None, None, 1, 0, None);
     while let Some(name) = words.next() {
         let value = words.next().ok_or_else(|| format!("{name}: a value is missing\n{USAGE}"))?;
         match (name.as_str(), value.as_str()) {
             ("--kind", "raw-1m") => kind = Some(Kind::Raw1M),
             ("--kind", "pb-256k") => kind = Some(Kind::Pb256K),
             ("--kind", "tiny") => kind = Some(Kind::Tiny),
+            ("--kind", "raw-100") => kind = Some(Kind::Raw100),
             ("--bytes", len) => bytes = Some(parse_len(len)?),
             ("--blocks", count) => blocks = Some(parse_len(count)?),
             ("--seed", number) => seed = parse_len(number)?,
+            ("--shared", number) => shared_percent = parse_len(number)?,
             ("-o", path) => output = Some(PathBuf::from(path)),
             _ => return Err(format!("{name} {value}: not understood\n{USAGE}").into()),
         }
@@ -52,12 +53,15 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
         (None, Some(blocks)) => Size::Blocks(blocks),
         _ => return Err(format!("one of --bytes and --blocks is needed\n{USAGE}").into()),
     };
-    Ok(Options { kind, size, seed, output })
+    if shared_percent > 100 {
+        return Err(format!("--shared {shared_percent}: at most 100").into());
+    }
+    Ok(Options { recipe: Recipe { kind, size, seed, shared_percent }, output })
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Options { kind, size, seed, output } = parse(std::env::args().skip(1))?;
-    let written = archive::write(&output, kind, size, seed)?;
+    let Options { recipe, output } = parse(std::env::args().skip(1))?;
+    let written = archive::write(&output, &recipe)?;
     println!("{}: {written}", output.display());
     Ok(())
 }

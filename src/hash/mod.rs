@@ -127,9 +127,23 @@ pub fn check_many(jobs: &[Job<'_>], outcomes: &mut Vec<Outcome>) {
 /// assert_eq!(digests[1][..4], [0xe3, 0xb0, 0xc4, 0x42]);
 /// ```
 pub fn sha256_many(messages: &[&[u8]], digests: &mut Vec<[u8; 32]>) {
+    sha256_many_with(Kernel::current(), messages, digests);
+}
+
+/// As [`sha256_many`], by a kernel of the caller's choice whatever the process uses, so that kernels can be compared. One that this
+/// machine does not have ([`Kernel::is_available`]) is replaced by one that it has: the digests are the same.
+///
+/// ```
+/// use cartool::hash::{Kernel, sha256_many, sha256_many_with};
+/// let (mut usual, mut scalar) = (Vec::new(), Vec::new());
+/// sha256_many(&[b"abc"], &mut usual);
+/// sha256_many_with(Kernel::Scalar, &[b"abc"], &mut scalar);
+/// assert_eq!(usual, scalar);
+/// ```
+pub fn sha256_many_with(kernel: Kernel, messages: &[&[u8]], digests: &mut Vec<[u8; 32]>) {
     digests.clear();
     digests.resize(messages.len(), [0; 32]);
-    sha256::digest_many(Kernel::current(), messages.iter().copied().enumerate(), |i, actual| {
+    sha256::digest_many(kernel, messages.iter().copied().enumerate(), |i, actual| {
         digests.get_mut(i).into_iter().for_each(|digest| *digest = actual);
     });
 }
