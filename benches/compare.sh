@@ -334,6 +334,6 @@ if [ "$mode" != list ]; then
 fi
 if [ "$clean" = yes ]; then
   rm -rf "$made"
-elif [ "$mode" = run ]; then
+elif [ "$mode" = run ] && [ -d "$made" ]; then
   printf '\ninput kept for the next run: %s (--clean removes it)\n' "$made"
 fi
