@@ -144,12 +144,11 @@ impl Run {
 
     fn watch(&self, child: &mut Child, start: Instant) -> (std::process::ExitStatus, u64, bool) {
         let (mut peak, mut timed_out, mut interrupted) = (0, false, false);
-        let status_file = format!("/proc/{}/status", child.id());
         loop {
             if let Some(status) = child.try_wait().expect("the program can be waited for") {
                 return (status, peak, timed_out);
             }
-            peak = peak.max(high_water_kib(&status_file));
+            peak = peak.max(high_water_kib(child.id()));
             if start.elapsed() > self.limit && !timed_out {
                 timed_out = true;
                 child.kill().expect("the program can be killed");
@@ -164,8 +163,13 @@ impl Run {
     }
 }
 
-fn high_water_kib(status_file: &str) -> u64 {
-    let text = std::fs::read_to_string(status_file).unwrap_or_default();
+/// The most memory that a started program held. Nothing at the moment when it still is this process: a parent is woken just before.
+fn high_water_kib(id: u32) -> u64 {
+    let program = std::fs::read_link(format!("/proc/{id}/exe")).ok();
+    if program.is_none() || program == std::env::current_exe().ok() {
+        return 0;
+    }
+    let text = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
